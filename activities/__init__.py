@@ -1,0 +1,1 @@
+"""Effects, one file each, named by a verb. Each is safe to run twice."""

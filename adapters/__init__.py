@@ -1,0 +1,1 @@
+"""The only place where SDKs appear: each module makes one outside thing usable."""

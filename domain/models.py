@@ -1,0 +1,335 @@
+"""The things Drawbridge talks about, as frozen dataclasses.
+
+They cross every process boundary as plain dicts: `asdict` on the way out, `domain.wire.read` on the
+way in. Times are UTC in ISO 8601 with a trailing `Z`; durations and latencies are seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a gate, or an evaluation as a whole, comes to."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class StageState(StrEnum):
+    """Where one stage of a release stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Outcome(StrEnum):
+    """How a release ended, or that it has not."""
+
+    RUNNING = "running"
+    RELEASED = "released"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class JobPhase(StrEnum):
+    """Where a job on the evaluation compute stands. LOST: its process vanished without a result."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    LOST = "lost"
+
+
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """A push to the release branch, as the webhook told it."""
+
+    repository: str  # owner/name
+    sha: str
+    before: str  # the branch's head before the push; forty zeros for a new branch
+    branch: str
+    pusher: str
+    delivery: str  # X-GitHub-Delivery
+
+
+@dataclass(frozen=True)
+class Commit:
+    repository: str
+    sha: str
+    author: str  # GitHub login where known, else the name in the commit
+    message: str  # first line only
+    committed_at: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A merged pull request, with its labels as they were when it merged."""
+
+    number: int
+    title: str
+    author: str
+    merged_by: str
+    merged_at: str
+    labels: tuple[str, ...]
+    url: str
+
+
+@dataclass(frozen=True)
+class OptOut:
+    """An honoured opt-out: the label that let a release skip the full evaluation."""
+
+    label: str
+    change: int
+    by: str  # who put the label there
+    at: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a release comes from: its commit and the merged changes it includes (none after a direct push)."""
+
+    commit: Commit
+    changes: tuple[Change, ...]
+    opt_outs: tuple[OptOut, ...]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A repository's files at one commit, stored once as `snapshots/<sha256>.tar.gz`."""
+
+    sha256: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True)
+class Metric:
+    """An aggregate over the rows that have a score: the mean with its 95 % interval.
+
+    `low` and `high` are None when fewer than two rows were scored.
+    """
+
+    name: str
+    count: int
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """One gate, judged: the rule as configured, what was seen, in words a person reads."""
+
+    rule: str
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True)
+class MetricChange:
+    """A metric against the baseline, paired by row id. `difference` is now minus before."""
+
+    name: str
+    count: int
+    before: float
+    after: float
+    difference: float
+    low: float | None
+    high: float | None
+    detectable: float | None  # the smallest drop these rows could show, see statistics.detectable_drop
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """One row that scored worse (or, in a first evaluation, lowest). Ids and scores only: text stays in blobs."""
+
+    id: str
+    metric: str
+    before: float | None
+    after: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An evaluation against the baseline of the same dataset. `refused` says why there are no deltas."""
+
+    baseline: str  # evaluation id
+    commit: str
+    refused: str | None
+    metrics: tuple[MetricChange, ...] = ()
+    worse: tuple[RowChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class EvaluationSummary:
+    """What an evaluation came to. Small enough for history; the rows stay in `evaluations/<id>/shards/`."""
+
+    id: str
+    kind: str
+    repository: str
+    commit: str
+    dataset: str  # path in the repository
+    fingerprint: str  # of everything a comparison depends on, see domain.gates
+    rows: int
+    scored: int
+    errored: int
+    metrics: tuple[Metric, ...]
+    gates: tuple[GateResult, ...]
+    verdict: Verdict
+    latency_p50: float | None
+    latency_p95: float | None
+    tokens: int
+    seconds: float  # wall clock
+    lowest: tuple[RowChange, ...] = ()
+    failed_rows: tuple[str, ...] = ()  # ids of errored rows, at most 20
+    comparison: Comparison | None = None
+    finished_at: str = ""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work for the evaluation compute. `name` is its idempotency key: submitting it twice runs it once."""
+
+    name: str
+    kind: str  # "validate" | "rows" | "aggregate"
+    snapshot: str  # sha256
+    spec: dict[str, object]
+    timeout: int  # seconds
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    name: str
+    phase: JobPhase
+    done: int = 0
+    total: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What is deployed: named by the digest of its content, built once, promoted unchanged."""
+
+    digest: str  # "sha256:<hex>"
+    reference: str  # where the web app pulls it from
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An image running in an environment on behalf of a release."""
+
+    environment: str
+    release: str
+    image: Image
+    url: str
+    deployed_at: str
+    previous: Image | None  # what a rollback returns to
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What real requests to a deployment showed."""
+
+    healthy: bool
+    requests: int
+    errors: int
+    latency_p95: float | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One approver's decision, bound to the evidence digest the person saw."""
+
+    approver: str  # as configured, a GitHub login
+    principal: str  # who signed in
+    decision: str  # "approve" | "reject"
+    comment: str
+    digest: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What an approver sees. Its digest (domain.approvals.digest) binds every vote to it."""
+
+    release: str
+    repository: str
+    environment: str
+    commit: Commit
+    changes: tuple[Change, ...]
+    image: Image
+    evaluations: tuple[EvaluationSummary, ...]
+    opt_outs: tuple[OptOut, ...]
+    deployments: tuple[Deployment, ...]  # the environments it is already in
+    approvers: tuple[str, ...]
+    approvals: int
+    prevent_self_approval: bool
+
+
+@dataclass(frozen=True)
+class ApprovalRequest:
+    """An open question to the approvers of one environment.
+
+    `nonces` are random, one per approver in the same order; links derive from them and a secret
+    that is not stored here, so that reading the blob does not give anyone a link.
+    """
+
+    release: str
+    environment: str
+    digest: str
+    approvers: tuple[str, ...]
+    nonces: tuple[str, ...]
+    approvals: int
+    excluded: tuple[str, ...]  # who may not vote: authors, when self-approval is prevented
+    opened_at: str
+    remind_at: str
+    expires_at: str
+    instance: str  # the orchestration that waits
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One line of the release's timeline."""
+
+    name: str  # "validate", "evaluate-minimal", "build", "deploy-dev", "evaluate-full", "approve-nonprod", …
+    state: StageState = StageState.WAITING
+    started_at: str | None = None
+    ended_at: str | None = None
+    detail: str = ""
+    url: str = ""
+    instance: str = ""  # the orchestration whose custom status has the live progress
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """The read model of a release: what pages, GitHub messages and evidence are made from."""
+
+    id: str
+    repository: str
+    branch: str
+    commit: Commit
+    changes: tuple[Change, ...]
+    opt_outs: tuple[OptOut, ...]
+    created_at: str
+    updated_at: str
+    outcome: Outcome = Outcome.RUNNING
+    reason: str = ""
+    stages: tuple[Stage, ...] = ()
+    evaluations: tuple[EvaluationSummary, ...] = ()
+    image: Image | None = None
+    deployments: tuple[Deployment, ...] = ()
+    votes: dict[str, tuple[Vote, ...]] = field(default_factory=dict)  # by environment
+    notes: tuple[str, ...] = ()  # what a person should know, e.g. a message GitHub never took

@@ -1,0 +1,1 @@
+"""Evaluates a target over rows, anywhere: on a laptop, in a worker process, in an Azure ML job."""

@@ -1,0 +1,1 @@
+"""Stories told aloud: deterministic, they decide and the activities act."""

@@ -1,0 +1,103 @@
+"""Everything the environment decides, read once. `local.settings.example.json` shows every name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+
+class SettingsError(Exception):
+    """A setting is missing or cannot be used; the message names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One frozen view of the environment. Secrets are kept out of `repr`."""
+
+    repositories: tuple[str, ...]  # owner/name of each repository this app releases
+    public_url: str  # where people reach this app, without a trailing slash
+    blobs: str = field(repr=False)  # connection string, or an account URL (then a managed identity is used)
+    container: str
+    webhook_secret: str = field(repr=False)
+    link_secret: str = field(repr=False)  # approval links derive from it
+    github_url: str
+    github_token: str = field(repr=False)
+    github_app_id: str
+    github_app_key: str = field(repr=False)  # PEM; used when no token is set
+    people: Mapping[str, str]  # GitHub login -> sign-in name; a login that is missing signs in as itself
+    authentication: bool  # the platform signs people in and its identity headers can be trusted
+    compute: str  # local | azureml
+    registry: str  # local | acr
+    web_app: str  # local | app_service
+    state: Path  # local stand-ins keep their files and process records here
+    worker_variables: Mapping[str, str] = field(repr=False)  # all that a worker process gets, beside PATH and HOME
+    poll_seconds: float  # how often running jobs and deployments are looked at
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read and check all settings. Raises SettingsError naming the first that is missing or wrong."""
+        return cls(
+            repositories=tuple(name.strip() for name in _need(env, "DRAWBRIDGE_REPOSITORIES").split(",")),
+            public_url=_need(env, "DRAWBRIDGE_PUBLIC_URL").rstrip("/"),
+            blobs=env.get("DRAWBRIDGE_BLOBS") or _need(env, "AzureWebJobsStorage"),
+            container=env.get("DRAWBRIDGE_CONTAINER", "drawbridge"),
+            webhook_secret=_secret(env, "DRAWBRIDGE_WEBHOOK_SECRET"),
+            link_secret=_secret(env, "DRAWBRIDGE_LINK_SECRET"),
+            github_url=env.get("DRAWBRIDGE_GITHUB_URL", "https://api.github.com").rstrip("/"),
+            github_token=env.get("DRAWBRIDGE_GITHUB_TOKEN", ""),
+            github_app_id=env.get("DRAWBRIDGE_GITHUB_APP_ID", ""),
+            github_app_key=env.get("DRAWBRIDGE_GITHUB_APP_KEY", ""),
+            people=_people(env),
+            authentication=env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
+            compute=_one_of(env, "DRAWBRIDGE_COMPUTE", "local", "azureml"),
+            registry=_one_of(env, "DRAWBRIDGE_REGISTRY", "local", "acr"),
+            web_app=_one_of(env, "DRAWBRIDGE_WEB_APP", "local", "app_service"),
+            state=Path(env.get("DRAWBRIDGE_STATE", ".drawbridge")).resolve(),
+            worker_variables={
+                name: env[name] for name in env.get("DRAWBRIDGE_WORKER_VARIABLES", "").split(",") if name in env
+            },
+            poll_seconds=float(env.get("DRAWBRIDGE_POLL_SECONDS", "30")),
+        )
+
+
+@cache
+def current() -> Settings:
+    """The settings of this process."""
+    return Settings.from_env(os.environ)
+
+
+def _need(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"{name} is not set: see local.settings.example.json for what it holds")
+    return value
+
+
+def _secret(env: Mapping[str, str], name: str) -> str:
+    value = _need(env, name)
+    if value.startswith("@Microsoft.KeyVault("):
+        # App Service leaves the reference as text when it cannot resolve it; signing with that text would be forgeable.
+        raise SettingsError(f"{name} is an unresolved Key Vault reference: give the app's identity access to the vault")
+    return value
+
+
+def _one_of(env: Mapping[str, str], name: str, *choices: str) -> str:
+    value = env.get(name, choices[0])
+    if value not in choices:
+        raise SettingsError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
+    return value
+
+
+def _people(env: Mapping[str, str]) -> Mapping[str, str]:
+    text = env.get("DRAWBRIDGE_PEOPLE", "{}")
+    try:
+        people = json.loads(text)
+    except ValueError:
+        people = None
+    if not isinstance(people, dict) or not all(isinstance(value, str) for value in people.values()):
+        raise SettingsError('DRAWBRIDGE_PEOPLE must be a JSON object such as {"maria": "maria@contoso.com"}')
+    return people

@@ -1,0 +1,1 @@
+"""Who calls in: webhooks, approvers, people reading pages, monitoring."""
