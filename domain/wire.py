@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -15,10 +16,11 @@ def read(kind: type[T], payload: Any) -> T:
 
     Raises pydantic.ValidationError naming each field that does not fit.
     """
-    value: T = _adapter(kind).validate_python(payload)
+    # The cast is for mypy, which does not see that a class is hashable.
+    value: T = _adapter(cast(Hashable, kind)).validate_python(payload)
     return value
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
