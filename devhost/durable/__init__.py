@@ -1,0 +1,1 @@
+"""Durable Functions on one machine: an event-sourced task hub in SQLite and the engine that drives the real SDK."""
