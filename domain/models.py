@@ -149,6 +149,7 @@ class MetricChange:
     low: float | None
     high: float | None
     detectable: float | None  # the smallest drop these rows could show, see statistics.detectable_drop
+    lost: int = 0  # rows that the baseline scored and this evaluation did not
 
 
 @dataclass(frozen=True)
