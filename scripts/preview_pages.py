@@ -1,0 +1,151 @@
+"""Render every page in every state with sample data: `python scripts/preview_pages.py [--out preview]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from scripts import preview_data as data
+from triggers.render import CSP, render
+from triggers.views import (
+    approval_page,
+    evaluation_page,
+    message_page,
+    release_list_page,
+    release_page,
+    sign_in_page,
+)
+
+Page = tuple[str, str, str, Any]  # file name, what it shows, template, view
+
+
+def pages() -> Iterator[Page]:
+    """Yield every page with its view."""
+    yield from _release_pages()
+    yield from _evaluation_pages()
+    yield from _approval_pages()
+    yield from _message_pages()
+
+
+def _release_pages() -> Iterator[Page]:
+    records = [data.running_release(), data.opted_out(), data.released(), data.stopped(), data.rejected()]
+    listed = [replace(one, id=f"r{index}", created_at=data.iso(64 + index * 190)) for index, one in enumerate(records)]
+    yield "releases", "Release list", "releases.html", release_list_page(listed, data.NOW)
+    yield "releases-empty", "Release list, empty", "releases.html", release_list_page([], data.NOW)
+    live = release_page(records[0], data.NOW, progress=data.progress())
+    yield "release-running", "Release while the full evaluation runs", "release.html", live
+    paused = release_page(data.record(stages=data.RUNNING[:1]), data.NOW, progress=data.progress(0, 0), refresh=False)
+    yield "release-begun", "Release just begun, refresh stopped", "release.html", paused
+    for record, name, what in (
+        (data.released(), "released", "Release that reached production"),
+        (data.stopped(), "stopped", "Release stopped by its full evaluation"),
+        (data.opted_out(), "opted-out", "Release that skipped the full evaluation"),
+        (data.rejected(), "rejected", "Release rejected by an approver"),
+        (data.expired(), "expired", "Release nobody decided about, after a direct push"),
+        (data.hostile(), "hostile", "Release whose every text is hostile"),
+    ):
+        yield f"release-{name}", what, "release.html", release_page(record, data.NOW)
+
+
+def _evaluation_pages() -> Iterator[Page]:
+    for drift, name in ((0.0, "passed"), (0.3, "failed"), (0.07, "inconclusive")):
+        summary, rows, before = data.evaluations(drift)
+        release = data.record().id
+        view = evaluation_page(summary, rows, data.NOW, baseline_rows=before, release=release, page=1)
+        yield f"evaluation-{name}", f"Evaluation report, drift {drift}", "evaluation.html", view
+    first = evaluation_page(data.minimal(), data.result_rows(30), data.NOW)
+    yield "evaluation-first", "First evaluation, no baseline", "evaluation.html", first
+    none = data.summary(data.result_rows(5, errored=5) * 0 + data.result_rows(5, errored=3), "minimal")
+    yield (
+        "evaluation-few",
+        "Evaluation with few rows, their text gone",
+        "evaluation.html",
+        evaluation_page(none, [], data.NOW),
+    )
+
+
+def _approval_pages() -> Iterator[Page]:
+    yes, no = data.vote("jonas"), data.vote("priya", "reject", "The tone of the refund answers is off.")
+    for name, viewer, votes, minutes in (
+        ("open", "maria", [yes], 3000),
+        ("voted", "jonas", [yes], 3000),
+        ("approved", "maria", [yes, data.vote("priya")], 3000),
+        ("rejected", "maria", [yes, no], 3000),
+        ("expired", "maria", [yes], -90),
+        ("excluded", "alex", [yes], 3000),
+        ("not-approver", "", [], 3000),
+    ):
+        view = approval(viewer, votes, minutes)
+        yield f"approval-{name}", f"Approval page: {name}", "approval.html", view
+    yield (
+        "approval-opt-out",
+        "Approval page of a release that opted out",
+        "approval.html",
+        approval("maria", [], 90, True),
+    )
+
+
+def approval(viewer: str, votes: list[Any], minutes: float, opted: bool = False) -> Any:
+    """Build the approval page for one person at one moment."""
+    _, rows, _ = data.evaluations(0.04)
+    return approval_page(
+        data.evidence(opted),
+        data.approval_request(minutes),
+        votes,
+        data.NOW,
+        viewer=viewer,
+        action="/api/approvals/sample",
+        csrf="sample-form-seal",
+        rows=rows,
+    )
+
+
+def _message_pages() -> Iterator[Page]:
+    yield (
+        "sign-in",
+        "Sign in needed",
+        "sign_in_needed.html",
+        sign_in_page("/api/approvals/sample", "decide about a release"),
+    )
+    recorded = message_page("Your vote is recorded", "You approved 4f2a91c0 for prod.", "1 more approval is needed.")
+    yield "message-recorded", "Vote recorded", "message.html", recorded
+    for status, title, sentence in (
+        (403, "Not for you", "You are signed in as sam, and this link is for maria. Use your own link."),
+        (404, "Nothing here", "There is no such release."),
+        (409, "The evidence changed", "Open the link again and look at it once more."),
+        (410, "Too late", "The time to decide about prod ended at 22 Nov 2026, 14:03 UTC."),
+    ):
+        yield f"message-{status}", title, "message.html", message_page(title, sentence, status=status)
+
+
+def main(out: Path) -> int:
+    """Write all pages and an index to `out`; return how many."""
+    out.mkdir(parents=True, exist_ok=True)
+    listed = []
+    for name, what, template, view in pages():
+        html = render(template, view).replace('/api/releases"', 'releases.html"')
+        (out / f"{name}.html").write_text(html.replace("<title>", _policy() + "<title>", 1), encoding="utf-8")
+        listed.append((f"{name}.html", what))
+    links = "".join(f'<li><a href="{file}">{what}</a></li>' for file, what in listed)
+    index = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Pages</title><h1>Pages</h1><ul>{links}</ul>'
+    (out / "index.html").write_text(index, encoding="utf-8")
+    return len(listed)
+
+
+def _policy() -> str:
+    """Return the content security policy as a tag, since files have no headers."""
+    policy = CSP.replace("; frame-ancestors 'none'", "")  # is ignored, with a complaint, in a tag
+    return f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("preview"))
+    arguments = parser.parse_args()
+    print(f"{main(arguments.out)} pages in {arguments.out}/index.html")

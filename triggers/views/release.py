@@ -1,0 +1,255 @@
+"""The release list and the page of one release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from domain.messages import headline, next_step, stage_title
+from domain.models import Deployment, Outcome, ReleaseRecord, Stage, StageState, Vote
+from domain.timeline import current_stages
+from triggers.views.common import (
+    ROOT,
+    Chip,
+    CommitView,
+    DigestView,
+    Link,
+    Moment,
+    between,
+    change_links,
+    commit_view,
+    digest_view,
+    image_view,
+    moment,
+    opt_out_sentence,
+    outcome_chip,
+    parse_time,
+    release_url,
+    safe_url,
+    stage_chip,
+)
+from triggers.views.evaluation import CardView, card
+
+REFRESH_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class ReleaseRow:
+    url: str
+    repository: str
+    commit: CommitView
+    titles: tuple[str, ...]
+    chip: Chip
+    stage: str
+    planks: tuple[Chip, ...]
+    created: Moment | None
+    opted_out: bool
+
+
+@dataclass(frozen=True)
+class ReleaseListView:
+    title: str
+    rows: tuple[ReleaseRow, ...]
+    refresh: int | None  # seconds until the page loads itself again
+    pause_url: str
+
+
+@dataclass(frozen=True)
+class StageView:
+    title: str
+    chip: Chip
+    duration: str
+    started: Moment | None
+    detail: str
+    url: str
+
+
+@dataclass(frozen=True)
+class ProgressView:
+    anchor: str
+    title: str
+    done: int
+    total: int  # 0 while it is not known
+    running_for: str
+    expected_end: Moment | None
+
+
+@dataclass(frozen=True)
+class DeploymentView:
+    environment: str
+    url: str
+    image: DigestView
+    deployed: Moment | None
+
+
+@dataclass(frozen=True)
+class VoteView:
+    environment: str
+    approver: str
+    principal: str
+    chip: Chip
+    comment: str
+    at: Moment | None
+
+
+@dataclass(frozen=True)
+class ReleaseView:
+    title: str
+    heading: str
+    repository: str
+    branch: str
+    commit: CommitView
+    changes: tuple[Link, ...]
+    chip: Chip
+    reason: str
+    next_step: str
+    created: Moment | None
+    took: str
+    opt_outs: tuple[str, ...]
+    planks: tuple[Chip, ...]
+    stages: tuple[StageView, ...]
+    progress: tuple[ProgressView, ...]
+    evaluations: tuple[CardView, ...]
+    image: DigestView | None
+    deployments: tuple[DeploymentView, ...]
+    votes: tuple[VoteView, ...]
+    notes: tuple[str, ...]
+    refresh: int | None
+    pause_url: str
+
+
+def release_list_page(records: Iterable[ReleaseRecord], now: datetime, *, refresh: bool = True) -> ReleaseListView:
+    """List releases, newest first; the page refreshes itself while one of them runs."""
+    newest = sorted(records, key=lambda record: record.created_at, reverse=True)
+    running = any(record.outcome is Outcome.RUNNING for record in newest)
+    url = f"{ROOT}/releases"
+    return ReleaseListView(
+        title="Releases",
+        rows=tuple(_row(record, now) for record in newest),
+        refresh=REFRESH_SECONDS if running and refresh else None,
+        pause_url=_pause_url(url, running, refresh),
+    )
+
+
+def release_page(
+    record: ReleaseRecord,
+    now: datetime,
+    *,
+    progress: Sequence[Mapping[str, Any]] = (),
+    refresh: bool = True,
+) -> ReleaseView:
+    """Show one release. `progress` has the live status of each running stage, as orchestrations report it."""
+    running = record.outcome is Outcome.RUNNING
+    return ReleaseView(
+        title=f"Release {record.commit.sha[:8]}",
+        heading=_titles(record)[0],
+        repository=record.repository,
+        branch=record.branch,
+        commit=commit_view(record.commit),
+        changes=change_links(record.changes),
+        chip=outcome_chip(record.outcome),
+        reason=record.reason,
+        next_step=_next_step(record),
+        created=moment(record.created_at, now),
+        took=between(record.created_at, None if running else record.updated_at, now),
+        opt_outs=tuple(opt_out_sentence(opt_out) for opt_out in record.opt_outs),
+        planks=_planks(record),
+        stages=tuple(_stage(stage, record, now) for stage in record.stages),
+        progress=_progress(progress, now) if running else (),
+        evaluations=tuple(card(summary, now) for summary in record.evaluations),
+        image=image_view(record.image),
+        deployments=deployment_views(record.deployments, now),
+        votes=tuple(vote_view(name, vote, now) for name, votes in record.votes.items() for vote in votes),
+        notes=record.notes,
+        refresh=REFRESH_SECONDS if running and refresh else None,
+        pause_url=_pause_url(release_url(record.id), running, refresh),
+    )
+
+
+def deployment_views(deployments: Iterable[Deployment], now: datetime) -> tuple[DeploymentView, ...]:
+    return tuple(
+        DeploymentView(one.environment, safe_url(one.url), digest_view(one.image.digest), moment(one.deployed_at, now))
+        for one in deployments
+    )
+
+
+def vote_view(environment: str, vote: Vote, now: datetime) -> VoteView:
+    chip = Chip("passed", "approved") if vote.decision == "approve" else Chip("rejected", "rejected")
+    principal = "" if vote.principal == vote.approver else vote.principal
+    return VoteView(environment, vote.approver, principal, chip, vote.comment, moment(vote.at, now))
+
+
+def _next_step(record: ReleaseRecord) -> str:
+    now = f"Now: {headline(record)}. " if record.outcome is Outcome.RUNNING else ""
+    return now + next_step(record)
+
+
+def _row(record: ReleaseRecord, now: datetime) -> ReleaseRow:
+    return ReleaseRow(
+        url=release_url(record.id),
+        repository=record.repository,
+        commit=commit_view(record.commit),
+        titles=_titles(record),
+        chip=outcome_chip(record.outcome),
+        stage=_current_stage(record),
+        planks=_planks(record),
+        created=moment(record.created_at, now),
+        opted_out=bool(record.opt_outs),
+    )
+
+
+def _titles(record: ReleaseRecord) -> tuple[str, ...]:
+    """Titles of the merged changes; after a direct push the commit's message stands in."""
+    return tuple(f"{change.title} (#{change.number})" for change in record.changes) or (record.commit.message,)
+
+
+def _current_stage(record: ReleaseRecord) -> str:
+    begun = [stage for stage in record.stages if stage.state not in (StageState.WAITING, StageState.CANCELLED)]
+    shown = current_stages(record) or begun[-1:]
+    return ", ".join(stage_title(stage.name) for stage in shown) or "not started"
+
+
+def _planks(record: ReleaseRecord) -> tuple[Chip, ...]:
+    return tuple(
+        Chip(stage.state.value, f"{stage_title(stage.name)}: {stage_chip(stage.state).word}") for stage in record.stages
+    )
+
+
+def _stage(stage: Stage, record: ReleaseRecord, now: datetime) -> StageView:
+    return StageView(
+        title=stage_title(stage.name),
+        chip=stage_chip(stage.state, record.opt_outs),
+        duration=between(stage.started_at, stage.ended_at, now),
+        started=moment(stage.started_at, now),
+        detail=stage.detail,
+        url=safe_url(stage.url),
+    )
+
+
+def _progress(statuses: Sequence[Mapping[str, Any]], now: datetime) -> tuple[ProgressView, ...]:
+    return tuple(
+        ProgressView(
+            anchor=f"progress-{index}",
+            title=stage_title(str(status.get("stage", ""))),
+            done=int(status.get("done") or 0),
+            total=int(status.get("total") or 0),
+            running_for=between(status.get("since"), None, now),
+            expected_end=_future(status.get("expected_end"), now),
+        )
+        for index, status in enumerate(statuses, start=1)
+    )
+
+
+def _future(iso: str | None, now: datetime) -> Moment | None:
+    """Leave out an expected end that has passed: it would only mislead."""
+    time = parse_time(iso)
+    return moment(iso, now) if time and time > now else None
+
+
+def _pause_url(url: str, running: bool, refresh: bool) -> str:
+    """Where the switch for the automatic refresh leads; none when nothing refreshes anyway."""
+    if not running:
+        return ""
+    return f"{url}?refresh=off" if refresh else url
