@@ -24,6 +24,7 @@ _GATE = re.compile(
     r"(?P<metric>[A-Za-z][\w.-]*)(?P<drop>\s+drop)?\s*(?P<sign>>=|<=|>|<)\s*(?P<limit>-?[0-9]+(\.[0-9]+)?)"
 )
 _SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
+_WORDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 Scores = Mapping[str, Mapping[str, float]]  # row id -> score name -> value
 
@@ -191,8 +192,7 @@ def _judge_metric(gate: Gate, measured: Measured) -> GateResult:
 def _decided(gate: Gate, value: float, basis: str) -> GateResult:
     """The point estimate decides; the interval is there for the reader."""
     passed = gate.holds(value)
-    words = "is within" if passed else "misses"
-    detail = f"{gate.metric} = {_shown(value, gate)} {words} {gate.sign} {gate.limit:g} ({basis})"
+    detail = f"{gate.metric} = {_shown(value, gate)}, expected {_WORDS[gate.sign]} {gate.limit:g} ({basis})"
     return GateResult(gate.text, Verdict.PASSED if passed else Verdict.FAILED, detail)
 
 
