@@ -69,7 +69,9 @@ class Validation(_Section):
     commands: list[Command] = Field(
         default=[], description="run one by one in a copy of the repository, without a shell; the first to fail ends it"
     )
-    sample: RepositoryPath | None = Field(default=None, description="a few rows that are run from end to end")
+    sample: RepositoryPath | None = Field(
+        default=None, description="a few rows that are run from end to end; none when left out"
+    )
 
 
 class Evaluator(_Section):
@@ -91,7 +93,7 @@ class Plan(_Section):
     data: RepositoryPath = Field(description="the dataset, JSONL: one row a line, with a stable `id`")
     gates: list[GateText] = Field(
         min_length=1,
-        description="rules that all must hold: `f1 >= 0.45`, `errors <= 0.02` (fraction of rows), "
+        description="rules, all of which must hold: `f1 >= 0.45`, `errors <= 0.02` (fraction of rows), "
         "`latency_p95 <= 3.0` (seconds), `f1 drop <= 0.05` (against the baseline, paired by row)",
     )
     shards: int = Field(default=1, ge=1, le=256, description="parts that run beside each other, each a job of its own")
@@ -101,14 +103,14 @@ class Evaluation(_Section):
     """How the target is evaluated."""
 
     columns: dict[str, FromData] = Field(description="the target's inputs, each `${data.<column>}` of the row")
-    evaluators: dict[Name, Evaluator] = Field(min_length=1, description="by the name their metric gets")
+    evaluators: dict[Name, Evaluator] = Field(min_length=1, description="each under the name that its metric gets")
     minimal: Plan = Field(description="before dev is deployed: small and quick")
     full: Plan = Field(description="beside the dev deployment: decides about the environments after it")
     concurrency: int = Field(default=8, ge=1, le=256, description="rows in flight at once in one worker process")
     workers: int = Field(default=1, ge=1, le=64, description="worker processes in one shard")
-    row_timeout: Positive = Field(default=120, description="after which a row counts as an error")
+    row_timeout: Positive = Field(default=120, description="a row that takes longer counts as an error")
     retries: int = Field(default=3, ge=0, le=20, description="tries after the first when the model answers 429 or 5xx")
-    seed: int = Field(default=0, ge=0, description="of the order in which rows are run")
+    seed: int = Field(default=0, ge=0, description="decides the order in which rows are run")
 
     @field_validator("evaluators")
     @classmethod
@@ -134,11 +136,13 @@ class Evaluation(_Section):
 class OptOutRule(_Section):
     """When a change may skip the full evaluation."""
 
-    label: str = Field(default="skip-e2e-evaluation", min_length=1, max_length=50, description="of the pull request")
+    label: str = Field(
+        default="skip-e2e-evaluation", min_length=1, max_length=50, description="the label on the pull request"
+    )
     forbidden_paths: list[RepositoryPath] = Field(
         default=[], description="globs; a change that touches one of them cannot opt out"
     )
-    expires_after: Positive = Field(default=7 * 86400, description="until the evaluation debt must be paid")
+    expires_after: Positive = Field(default=7 * 86400, description="within which the evaluation debt must be paid")
 
 
 def _half(data: dict[str, Any]) -> int:
@@ -156,10 +160,12 @@ class Environment(_Section):
         default=3 * 86400, description="when the question to the approvers ends the release"
     )
     remind_after: Positive = Field(
-        default_factory=_half, description="when they are reminded, once (half of `expires_after`)"
+        default_factory=_half, description="when they are reminded, once; half of `expires_after` when left out"
     )
     watch: Duration = Field(default=300, description="how long a deployment is watched before it counts as good")
-    max_latency_p95: float | None = Field(default=None, gt=0, description="seconds, while watched (no limit)")
+    max_latency_p95: float | None = Field(
+        default=None, gt=0, description="seconds, while watched; no limit when left out"
+    )
     max_error_rate: float = Field(default=0.0, ge=0, le=1, description="fraction of failed requests while watched")
 
     @field_validator("approvers")
@@ -195,7 +201,7 @@ class Schedule(_Section):
 
 
 class Config(_Section):
-    """The whole file."""
+    """What one repository's releases follow."""
 
     version: Literal[1] = Field(description="the format of this file, 1")
     target: Target

@@ -1,0 +1,139 @@
+"""The environment is read once, and what is wrong with it is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import settings
+from settings import Settings, SettingsError
+
+NEEDED = {
+    "DRAWBRIDGE_REPOSITORIES": "contoso/helpdesk",
+    "DRAWBRIDGE_PUBLIC_URL": "https://drawbridge.contoso.internal/",
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "DRAWBRIDGE_WEBHOOK_SECRET": "webhook-secret",
+    "DRAWBRIDGE_LINK_SECRET": "link-secret",
+}
+
+
+def test_what_is_needed_is_enough():
+    """Five values start the app; the rest has defaults."""
+    read = Settings.from_env(NEEDED)
+
+    assert read.public_url == "https://drawbridge.contoso.internal"
+    assert read.blobs == "UseDevelopmentStorage=true"
+    assert (read.compute, read.registry, read.web_app) == ("local", "local", "local")
+    assert read.github_url == "https://api.github.com"
+    assert read.people == {}
+    assert read.worker_variables == {}
+    assert not read.authentication
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_setting_is_named(name, value):
+    """Missing, empty and blank are the same."""
+    env = {**NEEDED, name: value} if value is not None else {key: NEEDED[key] for key in NEEDED if key != name}
+
+    with pytest.raises(SettingsError, match=f"^{name} is not set: see local.settings.example.json for what it holds$"):
+        Settings.from_env(env)
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("DRAWBRIDGE_COMPUTE", "local, azureml"),
+        ("DRAWBRIDGE_REGISTRY", "local, acr"),
+        ("DRAWBRIDGE_WEB_APP", "local, app_service"),
+    ],
+)
+def test_a_wrong_choice_lists_the_right_ones(name, choices):
+    """A typo must not fall back to a default silently."""
+    with pytest.raises(SettingsError, match=f"^{name} is 'azure': choose one of {choices}$"):
+        Settings.from_env({**NEEDED, name: "azure"})
+
+
+@pytest.mark.parametrize("name", ["DRAWBRIDGE_WEBHOOK_SECRET", "DRAWBRIDGE_LINK_SECRET"])
+def test_an_unresolved_key_vault_reference_is_no_secret(name):
+    """The text of the reference is known to anybody who can read the deployment."""
+    env = {**NEEDED, name: "@Microsoft.KeyVault(SecretUri=https://vault.contoso.net/secrets/x)"}
+
+    with pytest.raises(SettingsError, match=f"^{name} is an unresolved Key Vault reference: give the app's identity"):
+        Settings.from_env(env)
+
+
+@pytest.mark.parametrize("text", ["", "maria", "[]", '["maria"]', '{"maria": 1}', "{'maria': 'x'}"])
+def test_people_must_be_an_object_of_names(text):
+    """A bad mapping would let the wrong person sign in, or nobody."""
+    with pytest.raises(SettingsError, match="DRAWBRIDGE_PEOPLE must be a JSON object such as"):
+        Settings.from_env({**NEEDED, "DRAWBRIDGE_PEOPLE": text})
+
+
+def test_people_map_logins_to_sign_in_names():
+    """GitHub knows maria, the platform knows maria@contoso.com."""
+    read = Settings.from_env({**NEEDED, "DRAWBRIDGE_PEOPLE": '{"maria": "maria@contoso.com"}'})
+
+    assert read.people == {"maria": "maria@contoso.com"}
+
+
+def test_several_repositories_are_separated_by_commas():
+    """Blanks around the names do not matter."""
+    read = Settings.from_env({**NEEDED, "DRAWBRIDGE_REPOSITORIES": "contoso/helpdesk, contoso/search"})
+
+    assert read.repositories == ("contoso/helpdesk", "contoso/search")
+
+
+def test_a_worker_gets_only_the_variables_that_are_named():
+    """Code from a repository must not see the app's secrets."""
+    env = {**NEEDED, "DRAWBRIDGE_WORKER_VARIABLES": "MODEL_API_KEY,NOT_SET", "MODEL_API_KEY": "k", "OTHER": "x"}
+
+    assert Settings.from_env(env).worker_variables == {"MODEL_API_KEY": "k"}
+
+
+@pytest.mark.parametrize(("text", "trusted"), [("True", True), ("true", True), ("False", False), ("1", False)])
+def test_identity_headers_are_trusted_only_when_the_platform_says_so(text, trusted):
+    """App Service writes True; anything else leaves the headers worthless."""
+    assert Settings.from_env({**NEEDED, "WEBSITE_AUTH_ENABLED": text}).authentication is trusted
+
+
+def test_own_blobs_win_over_the_hosts_storage():
+    """Drawbridge's blobs may live in an account of their own."""
+    read = Settings.from_env({**NEEDED, "DRAWBRIDGE_BLOBS": "https://drawbridge.blob.core.windows.net"})
+
+    assert read.blobs == "https://drawbridge.blob.core.windows.net"
+
+
+def test_state_is_an_absolute_path():
+    """Worker processes run in other directories."""
+    read = Settings.from_env({**NEEDED, "DRAWBRIDGE_STATE": "somewhere"})
+
+    assert read.state == Path("somewhere").resolve()
+
+
+def test_secrets_are_not_in_the_repr():
+    """A logged settings object gives nothing away."""
+    env = {
+        **NEEDED,
+        "DRAWBRIDGE_GITHUB_TOKEN": "token-secret",
+        "DRAWBRIDGE_GITHUB_APP_KEY": "key-secret",
+        "DRAWBRIDGE_BLOBS": "AccountKey=blob-secret",
+        "DRAWBRIDGE_WORKER_VARIABLES": "MODEL_API_KEY",
+        "MODEL_API_KEY": "model-secret",
+    }
+
+    assert "secret" not in repr(Settings.from_env(env))
+
+
+def test_current_settings_come_from_the_process_environment(monkeypatch):
+    """Read once and kept."""
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
+    settings.current.cache_clear()
+
+    try:
+        assert settings.current().repositories == ("contoso/helpdesk",)
+        assert settings.current() is settings.current()
+    finally:
+        settings.current.cache_clear()
