@@ -1,0 +1,320 @@
+"""Local compute with real processes; only the job's program is a stub that obeys its spec."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from adapters import processes, snapshots
+from adapters.archives import pack_directory
+from adapters.local_compute import LocalCompute
+from domain.errors import Invalid, NotFound
+from domain.models import Job, JobPhase
+
+ROOT = Path(__file__).parents[2]
+STUB = """
+# A double of `python -m evaluation job`: it does what its spec says, in the files of the contract.
+import json, os, pathlib, sys, time
+job = pathlib.Path(sys.argv[1])
+spec = json.loads((job / "job.json").read_text())["spec"]
+print("began", flush=True)
+with (job / "results.jsonl").open("a") as rows:
+    rows.write(json.dumps({"pid": os.getpid(), "cwd": os.getcwd(), "env": dict(os.environ)}) + "\\n")
+(job / "progress.json").write_text(json.dumps({"done": 1, "total": 3}))
+files = {str(path.relative_to(job)): path.read_text() for path in job.glob("repository/**/*") if path.is_file()}
+(job / "repository" / "scribble").write_text("mine")
+while "until" in spec and not pathlib.Path(spec["until"]).exists():
+    time.sleep(0.02)
+if "crash" in spec:
+    print(spec["crash"], flush=True)
+    os._exit(3)
+inputs = {name: (job / name).read_text() for name in spec.get("read", [])}
+(job / "result.json").write_text(json.dumps({"ok": True, "files": files, "inputs": inputs} | spec.get("result", {})))
+"""
+
+
+@pytest.fixture
+def snapshot(blobs, tmp_path):
+    """A snapshot with one file, in the blobs."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "README.md").write_text("hello")
+    sha256 = pack_directory(tmp_path / "app", tmp_path / "app.tar.gz")
+    blobs.upload_file(snapshots.blob_name(sha256), tmp_path / "app.tar.gz")
+    return sha256
+
+
+@pytest.fixture
+def compute(state, blobs, tmp_path):
+    """Compute with room for two jobs; called again it is as another host process would make it."""
+    stub = tmp_path / "stub.py"
+    stub.write_text(textwrap.dedent(STUB))
+
+    def make() -> LocalCompute:
+        return LocalCompute(state, blobs, {"MODEL_API_KEY": "key"}, 2, (sys.executable, str(stub)))
+
+    return make
+
+
+@pytest.fixture
+def job(snapshot):
+    """Describe a job."""
+
+    def describe(name="evaluation-1/shard-0", timeout=60, inputs=None, **spec) -> Job:
+        return Job(name, "rows", snapshot, spec, timeout, inputs or {})
+
+    return describe
+
+
+def phase(compute, name="evaluation-1/shard-0"):
+    return compute.status([name])[0].phase
+
+
+def rows(compute, name="evaluation-1/shard-0"):
+    return [json.loads(line) for line in compute.results_file(name).read_text().splitlines()]
+
+
+def test_a_job_runs_on_its_own_copy_of_the_repository(compute, job, until, tmp_path):
+    """It gets job.json, the snapshot's files and its inputs; its result, rows and log are there afterwards."""
+    compute()._blobs.write("evaluations/1/shards/0.jsonl", b"row")
+
+    compute().submit(job(inputs={"shards/0.jsonl": "evaluations/1/shards/0.jsonl"}, read=["shards/0.jsonl"]))
+    until(lambda: phase(compute()) is JobPhase.DONE)
+
+    result = compute().result("evaluation-1/shard-0")
+    assert result == {"ok": True, "files": {"repository/README.md": "hello"}, "inputs": {"shards/0.jsonl": "row"}}
+    assert len(rows(compute())) == 1
+    assert compute().log_tail("evaluation-1/shard-0") == "began\n"
+    assert not (compute().results_file("evaluation-1/shard-0").parent / "repository").exists()
+
+
+def test_a_job_sees_nothing_of_the_hosts_environment(compute, job, until, monkeypatch):
+    """Secrets of the host do not reach the worker; what was named for it does."""
+    monkeypatch.setenv("DRAWBRIDGE_WEBHOOK_SECRET", "s3cret")
+    monkeypatch.setenv("AzureWebJobsStorage", "AccountKey=s3cret")
+
+    compute().submit(job())
+    until(lambda: phase(compute()) is JobPhase.DONE)
+
+    [row] = rows(compute())
+    directory = str(compute().results_file("evaluation-1/shard-0").parent)
+    assert "s3cret" not in json.dumps(row)
+    assert set(row["env"]) - {"LC_CTYPE"} == {
+        "PATH",
+        "HOME",
+        "LANG",
+        "PYTHONPATH",
+        "PYTHONDONTWRITEBYTECODE",
+        "PF_HOME_DIRECTORY",
+        "PF_DISABLE_TRACING",
+        "MODEL_API_KEY",
+    }
+    assert row["env"]["HOME"] == f"{directory}/home"
+    assert row["env"]["PYTHONPATH"] == str(ROOT)
+    assert row["cwd"] == directory
+
+
+def test_a_finished_job_is_not_run_again(compute, job, until):
+    """Submitting the same name twice runs it once, also after it ended."""
+    compute().submit(job())
+    compute().submit(job())
+    until(lambda: phase(compute()) is JobPhase.DONE)
+    compute().submit(job())
+
+    assert phase(compute()) is JobPhase.DONE
+    assert len(rows(compute())) == 1
+
+
+def test_submitted_by_many_threads_and_hosts_at_once_it_runs_once(compute, job, until, tmp_path):
+    """Twelve threads, each with an adapter of its own, submit one name."""
+    together = threading.Barrier(12)
+
+    def submit():
+        together.wait()
+        compute().submit(job(until=str(tmp_path / "go")))
+
+    threads = [threading.Thread(target=submit) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (tmp_path / "go").touch()
+    until(lambda: phase(compute()) is JobPhase.DONE)
+
+    assert len(rows(compute())) == 1
+
+
+def test_jobs_beyond_the_limit_wait_for_room(compute, job, until, tmp_path):
+    """The third of three jobs is QUEUED until one of the two before it ends."""
+    names = ["a", "b", "c"]
+    for name in names:
+        compute().submit(job(name, until=str(tmp_path / name)))
+
+    until(lambda: compute().status(["a", "b"])[1].done == 1)
+    assert [status.phase for status in compute().status(names)] == ["running", "running", "queued"]
+    (tmp_path / "b").touch()
+    until(lambda: phase(compute(), "b") is JobPhase.DONE)
+    until(lambda: phase(compute(), "c") is JobPhase.RUNNING)
+    (tmp_path / "a").touch()
+    (tmp_path / "c").touch()
+    until(lambda: {status.phase for status in compute().status(names)} == {JobPhase.DONE})
+
+
+def test_progress_is_told_while_it_runs(compute, job, until, tmp_path):
+    """A running job says how many of how many rows are done."""
+    compute().submit(job(until=str(tmp_path / "go")))
+    until(lambda: compute().status(["evaluation-1/shard-0"])[0].total)
+
+    [status] = compute().status(["evaluation-1/shard-0"])
+
+    assert (status.phase, status.done, status.total) == (JobPhase.RUNNING, 1, 3)
+
+
+def test_a_job_that_vanished_is_lost_and_goes_on_when_submitted_again(compute, job, until, tmp_path):
+    """After kill -9 the job is LOST; submitted again it finds its rows and a fresh copy of the repository."""
+    compute().submit(job(until=str(tmp_path / "go")))
+    until(lambda: compute().status(["evaluation-1/shard-0"])[0].done)
+    os.kill(rows(compute())[0]["pid"], signal.SIGKILL)
+    until(lambda: phase(compute()) is JobPhase.LOST)
+
+    [status] = compute().status(["evaluation-1/shard-0"])
+    assert status.error == "the worker ended without a result: began"
+    (tmp_path / "go").touch()
+    compute().submit(job(until=str(tmp_path / "go")))
+    until(lambda: phase(compute()) is JobPhase.DONE)
+    assert len(rows(compute())) == 2
+    assert compute().result("evaluation-1/shard-0")["files"] == {"repository/README.md": "hello"}
+
+
+def test_a_job_that_crashed_says_its_last_words(compute, job, until):
+    """A program that ends by itself without a result is LOST too, with the last line it printed."""
+    compute().submit(job(crash="MemoryError: out of memory"))
+    until(lambda: phase(compute()) is JobPhase.LOST)
+
+    [status] = compute().status(["evaluation-1/shard-0"])
+
+    assert status.error == "the worker ended without a result: MemoryError: out of memory"
+    with pytest.raises(NotFound, match="job evaluation-1/shard-0 has no result"):
+        compute().result("evaluation-1/shard-0")
+
+
+def test_a_job_that_says_it_failed_has_failed(compute, job, until):
+    """The job's own error is told, and stays with a second submit."""
+    compute().submit(job(result={"ok": False, "error": "data/full.jsonl:3: not JSON"}))
+    until(lambda: phase(compute()) is JobPhase.FAILED)
+    compute().submit(job())
+
+    [status] = compute().status(["evaluation-1/shard-0"])
+
+    assert status.error == "data/full.jsonl:3: not JSON"
+
+
+def test_a_job_that_takes_too_long_is_ended(compute, job, until, tmp_path):
+    """After its timeout the process is gone and the job has failed."""
+    compute().submit(job(timeout=0, until=str(tmp_path / "never")))
+    until(lambda: phase(compute()) is JobPhase.FAILED)
+
+    assert compute().result("evaluation-1/shard-0") == {"ok": False, "error": "timed out after 0 s"}
+    assert processes.all(tmp_path / "state") == []
+
+
+def test_a_cancelled_job_is_ended_and_makes_room(compute, job, until, tmp_path):
+    """Cancelling ends a running job and one that waits; the next in line starts."""
+    for name in "abcd":
+        compute().submit(job(name, until=str(tmp_path / "go")))
+    compute().cancel("c")
+    compute().cancel("a")
+    compute().cancel("unknown")
+
+    phases = [status.phase for status in compute().status(list("abcd"))]
+
+    assert phases == ["failed", "running", "failed", "running"]
+    assert compute().result("a")["error"] == "cancelled"
+
+
+def test_a_job_is_found_by_another_host_process(compute, job, until, state, tmp_path):
+    """Another host process sees the job running, from the files alone."""
+    compute().submit(job(until=str(tmp_path / "go")))
+    until(lambda: compute().status(["evaluation-1/shard-0"])[0].done)
+    script = (
+        "import sys; from pathlib import Path; from adapters.local_compute import LocalCompute;"
+        "print(LocalCompute(Path(sys.argv[1]), None, {}, 2).status(['evaluation-1/shard-0'])[0].phase)"
+    )
+
+    seen = subprocess.run([sys.executable, "-c", script, state], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert seen.stdout.strip() == "running"
+
+
+def test_a_job_whose_starter_died_at_once_is_adopted(compute, job, until, state, tmp_path):
+    """When the host died between the start and keeping the record, the job goes on and is not started twice."""
+    compute().submit(job(until=str(tmp_path / "go")))
+    until(lambda: compute().status(["evaluation-1/shard-0"])[0].done)
+    [file] = (state / "jobs").glob("[!.]*.json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"process": None}))
+    [record] = (state / "processes").iterdir()
+    record.unlink()
+
+    assert phase(compute()) is JobPhase.RUNNING
+    (tmp_path / "go").touch()
+    until(lambda: phase(compute()) is JobPhase.DONE)
+    assert len(rows(compute())) == 1
+
+
+def test_a_job_whose_starter_died_before_the_start_is_started(compute, job, until, state, tmp_path):
+    """When there is no process either, the job goes back in line."""
+    compute().submit(job(until=str(tmp_path / "go")))
+    until(lambda: compute().status(["evaluation-1/shard-0"])[0].done)
+    [file] = (state / "jobs").glob("[!.]*.json")
+    processes.stop_all(state)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"process": None}))
+    (tmp_path / "go").touch()
+
+    until(lambda: phase(compute()) is JobPhase.DONE)
+
+    assert len(rows(compute())) == 2
+
+
+def test_an_unknown_job_is_lost(compute):
+    """A machine that does not know a job asks for it to be submitted."""
+    [status] = compute().status(["nothing"])
+
+    assert (status.phase, status.error) == (JobPhase.LOST, "not known on this machine: submit it again")
+
+
+def test_a_snapshot_that_is_missing_or_damaged_is_named(compute, job, blobs, snapshot, state):
+    """The submitter learns which snapshot is at fault, and nothing is left in line."""
+    with pytest.raises(NotFound, match=f"there is no blob snapshots/{'0' * 64}.tar.gz"):
+        compute().submit(Job("x", "rows", "0" * 64, {}, 60))
+    blobs.write(snapshots.blob_name(snapshot), b"something else")
+    with pytest.raises(Invalid, match=f"snapshot {snapshot} is damaged"):
+        compute().submit(job())
+
+    assert [path.name for path in (state / "jobs").iterdir()] == [".lock"]
+
+
+def test_names_that_differ_only_in_signs_are_different_jobs(compute, job, until):
+    """Job names come from ids with all kinds of signs; each gets a directory of its own."""
+    for name in ("a/b.c", "a_b.c", "a/b.d", "../a"):
+        compute().submit(job(name))
+    until(lambda: {status.phase for status in compute().status(["a/b.c", "a_b.c", "a/b.d", "../a"])} == {JobPhase.DONE})
+
+    assert len({compute().results_file(name).parent for name in ("a/b.c", "a_b.c", "a/b.d", "../a")}) == 4
+    assert compute().results_file("../a").is_relative_to(compute()._jobs)
+
+
+def test_nothing_is_left_running(compute, job, until, state):
+    """A job that has ended has no process and no record."""
+    compute().submit(job())
+    until(lambda: phase(compute()) is JobPhase.DONE)
+
+    assert not psutil.pid_exists(rows(compute())[0]["pid"])
+    assert processes.all(state) == []
