@@ -1,0 +1,103 @@
+"""A job directory: what the evaluation compute runs, here or in Azure ML. `job.json` in, `result.json` out."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from domain.errors import DrawbridgeError, Invalid
+from evaluation.pool import Crew
+from evaluation.shard import Progress, Shard, run_shard
+
+_PROGRESS_EVERY = 0.5  # seconds
+
+
+class Directory:
+    """The files of one job."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        self.repository = self.path / "repository"
+        self.results = self.path / "results.jsonl"
+        self._told = 0.0
+
+    def read_job(self) -> dict[str, Any]:
+        """Return what job.json asks for. Raises Invalid when it cannot be read."""
+        try:
+            job = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+            return {"kind": str(job["kind"]), "spec": dict(job["spec"])}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Invalid(f"{self.path / 'job.json'}: cannot be read as a job: {error}") from error
+
+    def tell_progress(self, done: int, total: int) -> None:
+        """Write progress.json, at most twice a second and always at the end."""
+        if done == total or time.monotonic() - self._told >= _PROGRESS_EVERY:
+            self._told = time.monotonic()
+            self.write("progress.json", {"done": done, "total": total})
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON file so that a reader sees all of it or none."""
+        draft = self.path / f".{name}.{os.getpid()}"
+        draft.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+        draft.replace(self.path / name)
+
+
+def run_job(path: Path) -> bool:
+    """Run the job in a directory and write its result.json last. Return whether it went well."""
+    directory = Directory(path)
+    try:
+        job = directory.read_job()
+        result = _kind(job["kind"])(directory, job["spec"])
+    except DrawbridgeError as error:
+        result = {"ok": False, "error": str(error)}
+    except Exception as error:
+        traceback.print_exc()
+        result = {"ok": False, "error": f"unexpected {type(error).__name__}: {error} (see log.txt)"}
+    directory.write("result.json", result)
+    return bool(result["ok"])
+
+
+def _kind(name: str) -> Callable[[Directory, Mapping[str, Any]], dict[str, Any]]:
+    if name not in _KINDS:
+        raise Invalid(f"job.json: kind {name!r} is unknown: expected one of {', '.join(_KINDS)}")
+    return _KINDS[name]
+
+
+def _run_rows(directory: Directory, spec: Mapping[str, Any]) -> dict[str, Any]:
+    shard = read_shard(spec, directory.repository)
+    home = directory.path / "home" / ".promptflow"
+
+    def tell(progress: Progress) -> None:
+        directory.tell_progress(progress.done, progress.total)
+
+    end = run_shard(shard, directory.results, home, tell)
+    return {"ok": True, "rows": end.total, "scored": end.total - end.errored, "errored": end.errored}
+
+
+def read_shard(spec: Mapping[str, Any], repository: Path) -> Shard:
+    """Read the spec of a job of kind `rows`."""
+    crew = Crew(
+        workers=int(spec.get("workers", 1)),
+        concurrency=int(spec.get("concurrency", 8)),
+        row_timeout=float(spec.get("row_timeout", 120)),
+        retries=int(spec.get("retries", 3)),
+    )
+    return Shard(
+        repository=repository,
+        target=spec["target"],
+        dataset=spec["dataset"],
+        evaluators=spec["evaluators"],
+        columns=spec.get("columns") or {},
+        seed=int(spec.get("seed", 0)),
+        start=int(spec.get("start", 0)),
+        stop=spec.get("stop"),
+        crew=crew,
+    )
+
+
+_KINDS = {"rows": _run_rows}
