@@ -1,0 +1,248 @@
+"""GitHub, through PyGithub: where a release comes from, its files, and what Drawbridge says about it there.
+
+Every call has a timeout and is repeated a few times when GitHub or the network is in trouble. Every write looks before
+it acts, so that repeating one, here or by an activity that runs again, leaves its effect once.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from github import Auth, BadAttributeException, Github, GithubIntegration
+from github.AuthenticatedUser import AuthenticatedUser
+from github.CommitComment import CommitComment
+from github.Deployment import Deployment
+from github.GithubObject import NotSet
+from github.IssueComment import IssueComment
+from github.Repository import Repository
+
+from adapters.github_calls import Steady, fetch
+from adapters.github_origin import find_origin
+from domain.errors import Invalid
+from domain.models import Origin
+
+SECONDS = 20  # for one call
+COMMENT = 65_536  # characters GitHub takes
+DESCRIPTION = 140  # characters GitHub takes
+CUT = "\n\n*… cut here: GitHub takes no longer comments.*"
+
+
+class GitHub:
+    """One GitHub, signed in by token, or as an App through its installation on each repository.
+
+    Methods raise Unavailable (worth trying again, after `retry_after` seconds where GitHub said so), NotFound,
+    Forbidden, Conflict or Invalid, each saying what to do. Safe to share between threads.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        app_id: str = "",
+        app_key: str = "",
+        *,
+        timeout: int = SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        self._app = (app_id, app_key) if app_id and not token else None
+        self._timeout = timeout
+        self._steady = Steady(self._url, sleep, now)
+        self._here = _PerThread()
+        self._login = ""
+
+    def find_origin(
+        self, repository: str, sha: str, before: str, opt_out_label: str, branch: str | None = None
+    ) -> Origin:
+        """Find the changes merged into `branch` (None: the default one) between `before` and `sha`, oldest first.
+
+        There are none after a direct push, and can be many. A new branch (`before` all zeros), or one forced from a
+        commit GitHub no longer has, counts as a push of `sha` alone. Of a longer push 250 commits are looked at.
+        """
+        place = self._repository(repository)
+        target = branch or self._steady.call(lambda: place.default_branch)
+        return find_origin(self._steady, repository, place, _sha(sha), before, opt_out_label, target)
+
+    def download(self, repository: str, sha: str, to: Path) -> None:
+        """Write the repository's files at a commit to `to` as GitHub's .tar.gz: whole, or not at all."""
+        place = self._repository(repository)
+
+        def attempt() -> None:
+            link = place.get_archive_link("tarball", _sha(sha))
+            if urlsplit(link).scheme not in ("https", urlsplit(self._url).scheme):
+                raise Invalid("GitHub sent us to an archive without encryption: check the URL of GitHub.")
+            fetch(link, to, self._timeout)
+
+        self._steady.call(attempt)
+
+    def set_status(self, repository: str, sha: str, context: str, state: str, description: str, url: str) -> None:
+        """Set a commit status, unless the newest of its context says exactly that already."""
+        place = self._repository(repository)
+        wanted = (state, _short(description), url)
+
+        def attempt() -> None:
+            commit = place.get_commit(_sha(sha))
+            newest = next((one for one in commit.get_statuses() if one.context == context), None)
+            if newest is None or (newest.state, newest.description or "", newest.target_url or "") != wanted:
+                commit.create_status(state, url or NotSet, wanted[1], context)
+
+        self._steady.call(attempt)
+
+    def upsert_comment(self, repository: str, change: int | None, sha: str, marker: str, body: str) -> str:
+        """Write our one comment with this marker on the change, or else on the commit, and give its URL.
+
+        One that is there is updated in place. A body over GitHub's limit is cut, with a note.
+        """
+        place = self._repository(repository)
+        hidden = f"<!-- drawbridge:{marker} -->"
+        text = _cut(f"{hidden}\n{_clean(body)}")
+
+        def attempt() -> str:
+            ours = [one for one in _comments(place, change, sha) if self._is_ours(repository, one, hidden)]
+            if not ours:
+                return _comment(place, change, sha, text)
+            if ours[0].body.replace("\r\n", "\n").strip() != text.strip():
+                ours[0].edit(text)
+            for extra in ours[1:]:  # two activities may have written their first one at once
+                extra.delete()
+            return ours[0].html_url
+
+        return self._steady.call(attempt)
+
+    def ensure_deployment(self, repository: str, sha: str, environment: str, release: str) -> int:
+        """Give the id of the release's deployment of the commit to the environment, created at most once."""
+        place = self._repository(repository)
+
+        def attempt() -> int:
+            known = place.get_deployments(sha=_sha(sha), environment=environment)
+            found = next((one for one in known if _release(one) == release), None)
+            deployment = found or place.create_deployment(
+                sha,
+                auto_merge=False,  # never merge the default branch into what was evaluated
+                required_contexts=[],  # our own statuses on the commit are still pending
+                payload={"release": release},
+                environment=environment,
+                description=_short(release),
+            )
+            return deployment.id
+
+        return self._steady.call(attempt)
+
+    def set_deployment_status(
+        self, repository: str, deployment: int, state: str, description: str, environment_url: str, log_url: str
+    ) -> None:
+        """Say how a deployment goes, unless its newest status says exactly that already."""
+        place = self._repository(repository)
+        wanted = (state, _short(description), environment_url, log_url)
+
+        def attempt() -> None:
+            record = place.get_deployment(deployment)
+            newest = next(iter(record.get_statuses()), None)
+            said = newest and (newest.state, newest.description, newest.environment_url or "", newest.log_url or "")
+            if said != wanted:
+                # PyGithub has log_url by its older name.
+                record.create_status(state, log_url or NotSet, wanted[1], environment_url=environment_url or NotSet)
+
+        self._steady.call(attempt)
+
+    def _is_ours(self, repository: str, comment: IssueComment | CommitComment, hidden: str) -> bool:
+        # Others may quote our comment, marker and all: theirs is never edited or deleted.
+        return comment.body.startswith(hidden) and bool(comment.user) and comment.user.login == self._me(repository)
+
+    def _me(self, repository: str) -> str:
+        if not self._login:
+            user = self._integration().get_app() if self._app else self._client(repository).get_user()
+            self._login = user.login if isinstance(user, AuthenticatedUser) else f"{user.slug}[bot]"
+        return self._login
+
+    def _repository(self, name: str) -> Repository:
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
+            raise Invalid(f"{name!r} is not a repository: write it as owner/name.")
+        return self._steady.call(lambda: self._client(name).get_repo(name))
+
+    def _client(self, repository: str) -> Github:
+        key = repository if self._app else ""
+        if key not in self._here.clients:
+            self._here.clients[key] = self._sign_in(repository)
+        return self._here.clients[key]
+
+    def _sign_in(self, repository: str) -> Github:
+        if not self._app:
+            return Github(auth=Auth.Token(self._token) if self._token else None, **self._options())
+        integration = self._integration()
+        installation = integration.get_repo_installation(*repository.split("/"))
+        return integration.get_github_for_installation(installation.id)
+
+    def _integration(self) -> GithubIntegration:
+        app_id, key = self._app or ("", "")
+        return GithubIntegration(auth=Auth.AppAuth(app_id, key), **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self._url,
+            "timeout": self._timeout,
+            "per_page": 100,
+            "lazy": True,  # a repository or commit is only a place to ask at, not a request of its own
+            "retry": 0,  # Steady repeats: PyGithub's own retry sleeps for minutes inside an activity
+            # A release writes a few dozen times in minutes, far below GitHub's limits; pausing before each costs more.
+            "seconds_between_requests": 0,
+            "seconds_between_writes": 0,
+        }
+
+
+class _PerThread(threading.local):
+    # A connection of PyGithub keeps the request it is about to send in itself: two threads would mix theirs up.
+    def __init__(self) -> None:
+        self.clients: dict[str, Github] = {}
+
+
+def _comments(place: Repository, change: int | None, sha: str) -> Iterable[IssueComment | CommitComment]:
+    if change is None:
+        return place.get_commit(_sha(sha)).get_comments()
+    return place.get_pull(change).get_issue_comments()
+
+
+def _comment(place: Repository, change: int | None, sha: str, text: str) -> str:
+    if change is None:
+        return place.get_commit(_sha(sha)).create_comment(text).html_url
+    return place.get_pull(change).create_issue_comment(text).html_url
+
+
+def _release(deployment: Deployment) -> str | None:
+    try:
+        return deployment.payload.get("release")
+    except BadAttributeException:
+        return None  # other tools leave text there
+
+
+def _sha(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", text):
+        raise Invalid(f"{text!r} is not a commit's full sha.")
+    return text
+
+
+def _short(text: str) -> str:
+    line = " ".join(_clean(text).split())
+    return line if len(line) <= DESCRIPTION else f"{line[: DESCRIPTION - 1]}…"
+
+
+def _clean(text: str) -> str:
+    # Half of a surrogate pair is not text that JSON can carry to anybody.
+    return text.encode("utf-8", "replace").decode()
+
+
+def _cut(text: str) -> str:
+    if len(text) <= COMMENT:
+        return text
+    kept = text[: COMMENT - len(CUT) - len("\n```")]
+    kept = kept[: kept.rfind("\n")] if "\n" in kept[-1000:] else kept
+    # Inside an open code block the note would be code.
+    return f"{kept}\n```{CUT}" if kept.count("\n```") % 2 else f"{kept}{CUT}"

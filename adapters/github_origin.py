@@ -1,0 +1,111 @@
+"""Where a release comes from: the changes a push merged, with their labels as they were when they merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+
+from github.Commit import Commit as GithubCommit
+from github.IssueEvent import IssueEvent
+from github.NamedUser import NamedUser
+from github.Organization import Organization
+from github.PullRequest import PullRequest
+from github.Repository import Repository
+
+from adapters.github_calls import Steady
+from domain.errors import NotFound
+from domain.models import Change, Commit, OptOut, Origin
+
+COMMITS = 250  # of one push that are looked at for merged changes
+ZEROS = "0" * 40
+
+
+def find_origin(
+    steady: Steady, name: str, place: Repository, sha: str, before: str, opt_out_label: str, branch: str
+) -> Origin:
+    """Find the changes merged into the branch between `before` and `sha`; see GitHub.find_origin."""
+    head = steady.call(lambda: place.get_commit(sha).complete())
+    changes: list[Change] = []
+    opt_outs: list[OptOut] = []
+    for pull in _merged_pulls(steady, place, _pushed(steady, place, sha, before), branch):
+        labels, merged_by = _as_merged(steady.call(lambda pull=pull: list(pull.get_issue_events())))  # type: ignore[misc]
+        changes.append(_change(pull, labels.values(), merged_by))
+        opt_out = labels.get(opt_out_label.casefold())
+        if opt_out:
+            by, at = _login(opt_out.actor) or "ghost", _utc(opt_out.created_at)
+            opt_outs.append(OptOut(label=opt_out.label.name, change=pull.number, by=by, at=at))
+    changes.sort(key=lambda change: (change.merged_at, change.number))
+    return Origin(_commit(name, head), tuple(changes), tuple(opt_outs))
+
+
+def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> list[str]:
+    """List what the push brought, newest first."""
+    if before in ("", ZEROS):
+        return [sha]
+    try:
+        commits = steady.call(lambda: list(islice(place.compare(before, sha).commits.reversed, COMMITS)))
+    except NotFound:
+        return [sha]  # a forced push, and GitHub has forgotten what was there before
+    # Forced back to an older commit, the branch has nothing new: the release is that commit's.
+    return [commit.sha for commit in commits] or [sha]
+
+
+def _merged_pulls(steady: Steady, place: Repository, pushed: list[str], branch: str) -> Iterator[PullRequest]:
+    explained: set[str] = set()
+    known: set[int] = set()
+    for sha in pushed:
+        if sha in explained:
+            continue
+        for pull in steady.call(lambda sha=sha: list(place.get_commit(sha).get_pulls())):  # type: ignore[misc]
+            # A commit is also listed with changes that merged elsewhere (feature to develop) or only later.
+            ours = pull.merged_at is not None and pull.base.ref == branch and pull.merge_commit_sha in pushed
+            if ours and pull.number not in known:
+                known.add(pull.number)
+                explained.update(steady.call(lambda pull=pull: [one.sha for one in pull.get_commits()]))  # type: ignore[misc]
+                yield pull
+
+
+def _as_merged(events: Iterable[IssueEvent]) -> tuple[dict[str, IssueEvent], str]:
+    """Replay a change's history up to its merge: each label's last `labeled` event, and who merged."""
+    labels: dict[str, IssueEvent] = {}
+    for event in events:
+        if event.event == "merged":
+            return labels, _login(event.actor) or "ghost"
+        if event.event == "labeled":
+            labels[event.label.name.casefold()] = event
+        elif event.event == "unlabeled":
+            labels.pop(event.label.name.casefold(), None)
+    return labels, ""
+
+
+def _change(pull: PullRequest, labels: Iterable[IssueEvent], merged_by: str) -> Change:
+    return Change(
+        number=pull.number,
+        title=pull.title,
+        author=_login(pull.user) or "ghost",
+        merged_by=merged_by,
+        merged_at=_utc(pull.merged_at) if pull.merged_at else "",
+        labels=tuple(event.label.name for event in labels),
+        url=pull.html_url,
+    )
+
+
+def _commit(repository: str, commit: GithubCommit) -> Commit:
+    return Commit(
+        repository=repository,
+        sha=commit.sha,
+        author=_login(commit.author) or commit.commit.author.name,
+        message=commit.commit.message.partition("\n")[0],
+        committed_at=_utc(commit.commit.committer.date),
+        url=commit.html_url,
+    )
+
+
+def _login(user: NamedUser | Organization | None) -> str:
+    # GitHub answers null for accounts that were deleted, and for commits whose address is no account's.
+    return user.login if user else ""
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

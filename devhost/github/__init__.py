@@ -1,0 +1,1 @@
+"""A GitHub double: the REST calls, webhooks and pages Drawbridge needs, over real local git repositories."""

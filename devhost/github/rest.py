@@ -1,0 +1,140 @@
+"""What every REST handler needs: the double, the caller, bodies, pages of a list."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from aiohttp import web
+
+from devhost.github.double import Double
+from devhost.github.faults import Faults
+from devhost.github.refusals import Refused
+from devhost.github.shapes import Shapes
+from devhost.github.store import Record
+from devhost.github.webhooks import Webhooks
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may call the API: one token, an App by its public key, or with neither anybody."""
+
+    token: str = ""
+    login: str = "drawbridge-ci"  # whose token it is
+    app_id: str = ""
+    app_public_key: str = ""  # PEM
+    app_slug: str = "drawbridge"
+
+
+@dataclass
+class Site:
+    """Everything a request handler works with."""
+
+    double: Double
+    shapes: Shapes
+    webhooks: Webhooks
+    faults: Faults
+    access: Access
+    requests: list[dict[str, Any]]  # the last ones, for tests that count
+
+
+SITE: web.AppKey[Site] = web.AppKey("site", Site)
+
+
+def site(request: web.Request) -> Site:
+    """Give the application's site."""
+    return request.app[SITE]
+
+
+def repository(request: web.Request) -> Record:
+    """Give the repository of the path."""
+    return site(request).double.repository(f"{request.match_info['owner']}/{request.match_info['name']}")
+
+
+def number(request: web.Request, name: str = "number") -> int:
+    """Give a number of the path."""
+    return int(request.match_info[name])
+
+
+async def body(request: web.Request) -> dict[str, Any]:
+    """Read the JSON object of a request."""
+    try:
+        fields = json.loads(await request.read() or b"{}")
+    except ValueError as error:
+        raise Refused(400, "Problems parsing JSON") from error
+    if not isinstance(fields, dict):
+        raise Refused(400, "Body should be a JSON object")
+    return fields
+
+
+def text(fields: dict[str, Any], name: str, default: str = "") -> str:
+    """Give a text field, refusing other kinds."""
+    value = fields.get(name, default)
+    if not isinstance(value, str):
+        raise Refused(422, f"Invalid request. For 'properties/{name}', {value!r} is not a string.")
+    return value
+
+
+def paged(request: web.Request, items: Sequence[Any], status: int = 200, default: int = 30) -> web.Response:
+    """Answer one page of a list, with the Link header that names the others."""
+    start, stop, headers = page_of(request, len(items), default)
+    return web.json_response(list(items[start:stop]), status=status, headers=headers)
+
+
+def page_of(request: web.Request, total: int, default: int) -> tuple[int, int, dict[str, str]]:
+    """Work out which items of a list a request asks for, and its Link header."""
+    size = min(max(_whole(request, "per_page", default), 1), max(100, default))
+    page = max(_whole(request, "page", 1), 1)
+    last = max((total + size - 1) // size, 1)
+    pages = {"prev": page - 1, "next": page + 1, "last": last, "first": 1}
+    wanted = {name for name in pages if (name in ("prev", "first")) == (page > 1) and page <= last}
+    if page > 1 and page < last:
+        wanted = set(pages)
+    if page >= last:
+        wanted -= {"next", "last"}
+    links = [f'<{_page_url(request, pages[name])}>; rel="{name}"' for name in pages if name in wanted]
+    return (page - 1) * size, page * size, {"Link": ", ".join(links)} if links else {}
+
+
+def _page_url(request: web.Request, page: int) -> str:
+    origin = site(request).shapes.origin
+    return f"{origin}{request.rel_url.update_query(page=str(page))}"
+
+
+def _whole(request: web.Request, name: str, default: int) -> int:
+    value = request.query.get(name, "")
+    return int(value) if value.isdecimal() else default
+
+
+def caller(request: web.Request) -> str:
+    """Give the login behind the request's credentials. Raises Refused 401 as GitHub would."""
+    at = site(request)
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    known = scheme.casefold() in ("token", "bearer")
+    if known and at.access.app_id and at.double.knows_token(credential):
+        return f"{at.access.app_slug}[bot]"
+    if at.access.token and (not known or not _same(credential, at.access.token)):
+        raise Refused(401, "Bad credentials" if credential else "Requires authentication")
+    if not at.access.token and at.access.app_id:
+        raise Refused(401, "Bad credentials" if credential else "Requires authentication")
+    return at.access.login
+
+
+def app_caller(request: web.Request) -> None:
+    """Let only the App itself pass, by a JSON web token it signed."""
+    access = site(request).access
+    _, _, credential = request.headers.get("Authorization", "").partition(" ")
+    try:
+        claims = jwt.decode(credential, access.app_public_key, algorithms=["RS256"], options={"verify_iat": False})
+    except (jwt.PyJWTError, ValueError) as error:
+        raise Refused(401, "A JSON web token could not be decoded") from error
+    if str(claims.get("iss")) != access.app_id:
+        raise Refused(401, "Integration not found")
+
+
+def _same(one: str, other: str) -> bool:
+    return hashlib.sha256(one.encode()).digest() == hashlib.sha256(other.encode()).digest()

@@ -1,0 +1,117 @@
+"""The double as a web server: API, pages and control on one port."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from devhost.github import api_apps, api_git, api_marks, api_pulls, control, pages
+from devhost.github.double import Double
+from devhost.github.faults import Faults
+from devhost.github.git import GitError
+from devhost.github.refusals import Refused
+from devhost.github.rest import SITE, Access, Site, caller
+from devhost.github.shapes import Shapes
+from devhost.github.webhooks import Webhooks
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger("devhost.github")
+API = ("/repos/", "/app", "/user", "/_codeload/", "/rate_limit")
+KEPT_REQUESTS = 2_000
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the double runs. Port 0 takes a free one."""
+
+    root: Path
+    port: int = 0
+    webhook: str = ""
+    secret: str = field(default="", repr=False)
+    access: Access = field(default_factory=Access, repr=False)
+
+
+@asynccontextmanager
+async def serving(options: Options) -> AsyncIterator[str]:
+    """Serve on loopback while inside; gives the origin."""
+    app = web.Application(middlewares=[_guard, _answer_refusals, _fail_on_demand], client_max_size=32 * 1024 * 1024)
+    for routes in (control.routes, api_git.routes, api_pulls.routes, api_marks.routes, api_apps.routes, pages.routes):
+        app.add_routes(routes)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    app[SITE] = _site(options)
+    await runner.setup()
+    try:
+        listener = web.TCPSite(runner, "127.0.0.1", options.port)
+        await listener.start()
+        at = app[SITE]
+        at.shapes.origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        (at.double.root / "address").write_text(at.shapes.origin, encoding="utf-8")
+        at.double.wake()
+        yield at.shapes.origin
+    finally:
+        await app[SITE].webhooks.close()
+        await runner.cleanup()
+        app[SITE].double.store.close()
+
+
+def _site(options: Options) -> Site:
+    shapes = Shapes("")
+    double = Double(options.root)
+    webhooks = Webhooks(double.store, options.webhook, options.secret)
+    double.emit = lambda event, action, repository, details: webhooks.send(
+        event, action, repository["repository"], shapes.webhook(event, action, repository, details)
+    )
+    return Site(double, shapes, webhooks, Faults(), options.access, [])
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what a page of another site makes a browser send; on loopback nothing else keeps it out."""
+    origin = request.headers.get("Origin")
+    if request.method != "GET" and origin is not None and urlsplit(origin).netloc != request.host:
+        raise web.HTTPForbidden(text="This request comes from another site.")
+    return await handler(request)
+
+
+@web.middleware
+async def _answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    for_program = request.path.startswith((*API, "/_double/"))
+    try:
+        reply = await handler(request)
+    except Refused as refusal:
+        reply = web.json_response(refusal.body(), status=refusal.status) if for_program else pages.refusal(refusal)
+    except GitError as error:
+        log.exception("git failed on %s %s", request.method, request.path)
+        reply = web.json_response({"message": str(error)}, status=500)
+    except web.HTTPNotFound:
+        missing = Refused(404, "Not Found")
+        reply = web.json_response(missing.body(), status=404) if for_program else pages.refusal(missing)
+    return reply
+
+
+@web.middleware
+async def _fail_on_demand(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if not request.path.startswith(API):
+        return await handler(request)
+    at = request.app[SITE]
+    seen = {"method": request.method, "path": request.path, "authorized": "Authorization" in request.headers}
+    at.requests.append(seen)
+    del at.requests[:-KEPT_REQUESTS]
+    return await at.faults.around(request, _authorized(handler))
+
+
+def _authorized(handler: Handler) -> Handler:
+    async def check_first(request: web.Request) -> web.StreamResponse:
+        # The App signs in with its own key on these, and an archive's link is its own credential.
+        if not request.path.startswith(("/app", "/_codeload/")) and not request.path.endswith("/installation"):
+            caller(request)
+        return await handler(request)
+
+    return check_first
