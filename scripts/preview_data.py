@@ -75,7 +75,7 @@ def result_rows(count: int, drift: float = 0.0, errored: int = 0) -> list[dict[s
                 "id": f"q{index:03}",
                 "inputs": {"question": question, "answer": expected, "category": "billing"},
                 "output": None if failed else {"answer": answer},
-                "scores": {} if failed else {"f1": score, "exact": float(score > 0.6)},
+                "scores": {} if failed else {"f1": score, "exact": float(score > 0.5)},
                 "error": "node answer: no reply within 120 s (tried 3 times)" if failed else None,
                 "latency": None if failed else dice.uniform(0.4, 2.1),
                 "tokens": dice.randint(120, 260),
@@ -243,9 +243,10 @@ def stopped() -> ReleaseRecord:
 
 def opted_out() -> ReleaseRecord:
     skip = OptOut("skip-e2e-evaluation", 42, "sam", iso(70))
-    laid = tuple(replace(stage, state=S) if stage.name == "evaluate-full" else stage for stage in APPROVING)
+    laid = tuple(replace(stage, state=S, detail="") if stage.name == "evaluate-full" else stage for stage in APPROVING)
     changes = (change(42, "Fix a typo in the opening hours", "sam"), change(43, "Link the new returns form", "alex"))
-    return record(laid=laid, opt_outs=(skip,), changes=changes, evaluations=(minimal(),))
+    places = (deployment("dev", 40), deployment("nonprod", 18))
+    return record(laid=laid, opt_outs=(skip,), changes=changes, evaluations=(minimal(),), deployments=places)
 
 
 def rejected() -> ReleaseRecord:

@@ -93,7 +93,9 @@ def _approval_pages() -> Iterator[Page]:
 
 def approval(viewer: str, votes: list[Any], minutes: float, opted: bool = False) -> Any:
     """Build the approval page for one person at one moment."""
-    _, rows, _ = data.evaluations(0.04)
+    summary, rows, before = data.evaluations(0.04)
+    known = {summary.id: rows, data.minimal().id: data.result_rows(30)}
+    known |= {summary.comparison.baseline: before} if summary.comparison else {}
     return approval_page(
         data.evidence(opted),
         data.approval_request(minutes),
@@ -102,7 +104,7 @@ def approval(viewer: str, votes: list[Any], minutes: float, opted: bool = False)
         viewer=viewer,
         action="/api/approvals/sample",
         csrf="sample-form-seal",
-        rows=rows,
+        rows=known,
     )
 
 

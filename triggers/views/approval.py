@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from domain.approvals import APPROVE, MAX_COMMENT, REJECT, Decision, decide
 from domain.models import ApprovalRequest, Evidence, Vote
@@ -23,9 +24,8 @@ from triggers.views.common import (
     parse_time,
     release_url,
 )
-from triggers.views.evaluation import CardView, card
+from triggers.views.evaluation import CardView, RowsByEvaluation, card
 from triggers.views.release import DeploymentView, VoteView, deployment_views, vote_view
-from triggers.views.rows import Row
 
 
 class ApprovalState(StrEnum):
@@ -81,17 +81,17 @@ def approval_page(
     viewer: str,
     action: str,
     csrf: str,
-    rows: Iterable[Row] = (),
+    rows: RowsByEvaluation = MappingProxyType({}),
 ) -> ApprovalView:
     """Show the evidence and, to those who may vote now, the form.
 
     `viewer` is the approver the signed-in person is (a GitHub login), empty for anybody else; `action`
-    is the address the form posts to; with `rows` the worst rows show their text.
+    is the address the form posts to; `rows` holds result rows by evaluation id, also of baselines, so that the
+    worst rows show their text.
     """
     votes = [vote for vote in votes if vote.digest == request.digest]  # others were about other evidence
     state = approval_state(request, votes, viewer, now)
     tone, standing = _standing(state, request, votes, viewer, now)
-    known = list(rows)
     return ApprovalView(
         title=f"Approval for {evidence.environment}: {evidence.commit.sha[:8]}",
         environment=evidence.environment,
@@ -105,7 +105,7 @@ def approval_page(
         image=digest_view(evidence.image.digest),
         opt_outs=tuple(opt_out_sentence(opt_out) for opt_out in evidence.opt_outs),
         deployments=deployment_views(evidence.deployments, now),
-        evaluations=tuple(card(summary, now, known) for summary in evidence.evaluations),
+        evaluations=tuple(card(summary, now, rows) for summary in evidence.evaluations),
         rules=_rules(request, evidence),
         votes=tuple(vote_view(evidence.environment, vote, now) for vote in votes),
         approved=_approved(votes),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
+from domain.messages import skipped_because
 from domain.models import Change, Commit, Image, OptOut, Outcome, StageState, Verdict
 
 NONE = "\N{EN DASH}"  # where a table has no value
@@ -36,6 +37,14 @@ class Chip:
 
     kind: str  # names the icon and the colour
     word: str
+
+
+@dataclass(frozen=True)
+class Deck:
+    """All stages of a release at a glance: one plank each, and in words for those who do not see them."""
+
+    planks: tuple[Chip, ...]
+    summary: str
 
 
 @dataclass(frozen=True)
@@ -197,7 +206,7 @@ def image_view(image: Image | None) -> DigestView | None:
 
 
 def opt_out_sentence(opt_out: OptOut) -> str:
-    return f"Full evaluation skipped by @{opt_out.by}: label {opt_out.label} on change #{opt_out.change}"
+    return f"Full evaluation {skipped_because([opt_out])}"
 
 
 def outcome_chip(outcome: Outcome) -> Chip:
@@ -206,10 +215,8 @@ def outcome_chip(outcome: Outcome) -> Chip:
 
 def stage_chip(state: StageState, opt_outs: tuple[OptOut, ...] = ()) -> Chip:
     """The state of a stage; a skip names who is behind it."""
-    if state is StageState.SKIPPED and opt_outs:
-        people = ", ".join(dict.fromkeys(f"@{opt_out.by}" for opt_out in opt_outs))
-        return Chip("skipped", f"skipped by {people}")
-    return Chip(state.value, state.value)
+    skipped = state is StageState.SKIPPED and opt_outs
+    return Chip(state.value, skipped_because(opt_outs) if skipped else state.value)
 
 
 def verdict_chip(verdict: Verdict) -> Chip:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from markupsafe import Markup
 
@@ -48,6 +49,8 @@ from triggers.views.rows import (
 )
 
 CARD_ROWS = 5  # worst rows on a card; the report has all
+
+RowsByEvaluation = Mapping[str, Iterable[Row]]  # row ids repeat from one dataset to the next
 
 
 @dataclass(frozen=True)
@@ -156,12 +159,13 @@ def evaluation_page(
     )
 
 
-def card(summary: EvaluationSummary, now: datetime, rows: Iterable[Row] = ()) -> CardView:
-    """Build the card of one evaluation; with `rows` its worst rows show their text."""
+def card(summary: EvaluationSummary, now: datetime, rows: RowsByEvaluation = MappingProxyType({})) -> CardView:
+    """Build the card of one evaluation; with its `rows` and the baseline's the worst rows show their text."""
     comparison = summary.comparison
     changes = {change.name: change for change in comparison.metrics} if comparison else {}
     title, worst = _worst(summary)
-    known = by_id(rows)
+    known = by_id(rows.get(summary.id, ()))
+    before = by_id(rows.get(comparison.baseline, ())) if comparison else {}
     return CardView(
         anchor=f"evaluation-{summary.kind}",
         title=_title(summary),
@@ -178,7 +182,7 @@ def card(summary: EvaluationSummary, now: datetime, rows: Iterable[Row] = ()) ->
         gates=tuple(GateView(gate.rule, verdict_chip(gate.verdict), gate.detail) for gate in summary.gates),
         comparison=comparison_sentence(comparison),
         compared=bool(changes),
-        worst=tuple(regression_view(change, known, {}) for change in worst[:CARD_ROWS]),
+        worst=tuple(regression_view(change, known, before) for change in worst[:CARD_ROWS]),
         worst_title=title,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from triggers.views.common import (
     ROOT,
     Chip,
     CommitView,
+    Deck,
     DigestView,
     Link,
     Moment,
@@ -43,7 +45,7 @@ class ReleaseRow:
     titles: tuple[str, ...]
     chip: Chip
     stage: str
-    planks: tuple[Chip, ...]
+    deck: Deck
     created: Moment | None
     opted_out: bool
 
@@ -108,7 +110,7 @@ class ReleaseView:
     created: Moment | None
     took: str
     opt_outs: tuple[str, ...]
-    planks: tuple[Chip, ...]
+    deck: Deck
     stages: tuple[StageView, ...]
     progress: tuple[ProgressView, ...]
     evaluations: tuple[CardView, ...]
@@ -155,7 +157,7 @@ def release_page(
         created=moment(record.created_at, now),
         took=between(record.created_at, None if running else record.updated_at, now),
         opt_outs=tuple(opt_out_sentence(opt_out) for opt_out in record.opt_outs),
-        planks=_planks(record),
+        deck=_deck(record),
         stages=tuple(_stage(stage, record, now) for stage in record.stages),
         progress=_progress(progress, now) if running else (),
         evaluations=tuple(card(summary, now) for summary in record.evaluations),
@@ -194,7 +196,7 @@ def _row(record: ReleaseRecord, now: datetime) -> ReleaseRow:
         titles=_titles(record),
         chip=outcome_chip(record.outcome),
         stage=_current_stage(record),
-        planks=_planks(record),
+        deck=_deck(record),
         created=moment(record.created_at, now),
         opted_out=bool(record.opt_outs),
     )
@@ -211,19 +213,22 @@ def _current_stage(record: ReleaseRecord) -> str:
     return ", ".join(stage_title(stage.name) for stage in shown) or "not started"
 
 
-def _planks(record: ReleaseRecord) -> tuple[Chip, ...]:
-    return tuple(
+def _deck(record: ReleaseRecord) -> Deck:
+    planks = tuple(
         Chip(stage.state.value, f"{stage_title(stage.name)}: {stage_chip(stage.state).word}") for stage in record.stages
     )
+    counts = Counter(stage.state.value for stage in record.stages)
+    return Deck(planks, "Stages: " + ", ".join(f"{many} {state}" for state, many in counts.items()))
 
 
 def _stage(stage: Stage, record: ReleaseRecord, now: datetime) -> StageView:
+    chip = stage_chip(stage.state, record.opt_outs)
     return StageView(
         title=stage_title(stage.name),
-        chip=stage_chip(stage.state, record.opt_outs),
+        chip=chip,
         duration=between(stage.started_at, stage.ended_at, now),
         started=moment(stage.started_at, now),
-        detail=stage.detail,
+        detail="" if stage.detail == chip.word else stage.detail,
         url=safe_url(stage.url),
     )
 

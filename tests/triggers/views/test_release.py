@@ -1,0 +1,178 @@
+"""The release list and the release page say where a release stands."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from domain.models import Outcome
+from scripts import preview_data as data
+from triggers.views import release_list_page, release_page
+
+
+def shown(page, record, **options):
+    return page("release.html", release_page(record, data.NOW, **options))
+
+
+def listed(page, records, **options):
+    return page("releases.html", release_list_page(records, data.NOW, **options))
+
+
+def test_list_shows_commit_title_author_outcome_stage_and_age(page):
+    """One line tells what the release is and where it stands."""
+    row = listed(page, [data.running_release()]).text("tbody tr")
+
+    for words in ("Answer in one sentence", "4f2a91c0", "@alex", "running", "Full evaluation", "1 h 4 min ago"):
+        assert words in row
+
+
+def test_list_has_the_newest_release_first(page):
+    """People look for what just happened."""
+    old = replace(data.released(), id="old", created_at=data.iso(900))
+    links = listed(page, [old, data.running_release()]).all("tbody th a")
+
+    assert [link.attributes["href"].rsplit("/", 1)[1] for link in links] == [data.running_release().id, "old"]
+
+
+def test_empty_list_says_what_starts_a_release(page):
+    """A newcomer learns what to do."""
+    empty = listed(page, [])
+
+    assert "No release yet" in empty.text()
+    assert "Merge one" in empty.text()
+    assert not empty.all("table")
+
+
+def test_list_names_every_change_of_a_release_and_its_opt_out(page):
+    """A release may include several changes; a skipped evaluation is not hidden."""
+    text = listed(page, [data.opted_out()]).text()
+
+    assert "Fix a typo in the opening hours (#42)" in text
+    assert "Link the new returns form (#43)" in text
+    assert "full evaluation skipped" in text
+
+
+def test_every_stage_has_an_icon_and_a_word(page):
+    """Colour is never the only sign."""
+    stages = shown(page, data.stopped()).all(".timeline li")
+
+    assert len(stages) == 10
+    for stage in stages:
+        assert stage.css_first("svg[aria-hidden=true] path") is not None
+        assert stage.css_first(".state").text(strip=True)
+
+
+def test_stage_shows_duration_detail_and_link(page):
+    """The timeline leads to the details."""
+    stage = replace(data.RUNNING[4], url="/api/evaluations/full-1")
+    text = shown(page, data.record(stages=(stage,)))
+
+    assert "Deploy to dev 7 min passed · 12 requests, 0 errors" in text.text(".timeline")
+    assert text.one(".timeline a").attributes["href"] == "/api/evaluations/full-1"
+
+
+def test_opt_out_is_shown_as_skipped_by_whom_and_not_as_passed(page):
+    """Never green: nobody evaluated anything."""
+    skipped = shown(page, data.opted_out())
+    stage = skipped.one(".timeline li.skipped")
+
+    assert "skipped by @sam: label skip-e2e-evaluation on change #42" in stage.text()
+    assert "passed" not in stage.html
+    assert "Nothing here says how good" in skipped.text(".call.warn")
+
+
+def test_progress_has_done_total_and_expected_end(page):
+    """Native progress, with the numbers beside it."""
+    live = shown(page, data.running_release(), progress=data.progress(132, 300))
+    bar = live.one("progress")
+
+    assert (bar.attributes["value"], bar.attributes["max"]) == ("132", "300")
+    assert live.one(f"label[for={bar.id}]").text() == "Full evaluation"
+    assert "132 of 300" in live.text()
+    assert "for 9 min, expected to end 22 Nov 2026, 15:44 UTC (in 11 min)" in live.text()
+
+
+def test_progress_without_a_total_is_indeterminate(page):
+    """Nothing is promised before it is known."""
+    bar = shown(page, data.running_release(), progress=data.progress(0, 0)).one("progress")
+
+    assert "value" not in bar.attributes
+
+
+def test_an_expected_end_in_the_past_is_left_out(page):
+    """It would only mislead."""
+    late = [{**data.progress()[0], "expected_end": data.iso(3)}]
+
+    assert "expected to end" not in shown(page, data.running_release(), progress=late).text()
+
+
+@pytest.mark.parametrize("record", [data.released(), data.stopped(), data.rejected(), data.expired()])
+def test_an_ended_release_neither_refreshes_nor_shows_progress(page, record):
+    """Nothing will change any more."""
+    ended = shown(page, record, progress=data.progress())
+
+    assert not ended.all("meta[http-equiv=refresh]")
+    assert not ended.all("progress")
+    assert not ended.all(".pause")
+
+
+def test_a_running_release_refreshes_itself_until_told_not_to(page):
+    """Readers who need time can stop it without a script."""
+    running = shown(page, data.running_release())
+    paused = shown(page, data.running_release(), refresh=False)
+
+    assert running.one("meta[http-equiv=refresh]").attributes["content"] == "5"
+    assert running.one(".pause a").attributes["href"].endswith("?refresh=off")
+    assert not paused.all("meta[http-equiv=refresh]")
+    assert paused.one(".pause a").attributes["href"].endswith(data.running_release().id)
+
+
+def test_list_refreshes_only_while_something_runs(page):
+    """A finished list stays still."""
+    assert listed(page, [data.released(), data.running_release()]).all("meta[http-equiv=refresh]")
+    assert not listed(page, [data.released()]).all("meta[http-equiv=refresh]")
+
+
+def test_released_page_shows_deployments_image_and_votes(page):
+    """What runs where, and who let it through."""
+    released = shown(page, data.released())
+    text = released.text()
+
+    assert [link.text() for link in released.all("section[aria-labelledby=deployments] a")] == [
+        "https://helpdesk-dev.internal.contoso.example",
+        "https://helpdesk-nonprod.internal.contoso.example",
+        "https://helpdesk-prod.internal.contoso.example",
+    ]
+    assert data.IMAGE.digest in text
+    assert "approved by @maria (maria@contoso.example) for nonprod, 20 min ago" in text
+    assert "Looks good on the worst rows too." in released.text("blockquote")
+
+
+def test_failed_release_says_why_and_what_to_do(page):
+    """The author is not left alone with a red mark."""
+    text = shown(page, data.stopped()).text(".call.bad")
+
+    assert "The full evaluation failed" in text
+    assert "the next merge starts the next" in text
+
+
+def test_running_release_says_what_happens_next(page):
+    """One sentence, before anything else."""
+    assert "Now: Full evaluation. Then: Approval for nonprod." in shown(page, data.running_release()).text(".call")
+
+
+def test_direct_push_and_notes_are_told(page):
+    """A release without a change has its commit's message; troubles with GitHub are not hidden."""
+    text = shown(page, data.expired()).text()
+
+    assert "None: the commit was pushed directly." in text
+    assert "GitHub did not take the last comment" in text
+
+
+def test_a_release_without_stages_yet_can_be_shown(page):
+    """The first second of a release is a page too."""
+    bare = data.record(Outcome.RUNNING, (), image=None)
+
+    assert "The stages appear as soon as" in shown(page, bare).text()
+    assert "not started" in listed(page, [bare]).text()
