@@ -111,7 +111,10 @@ class Host:
         rpc = RpcListener(engine, self._origin)
         timers = Timers(self._timers, invoker, hub)
         runner = web.AppRunner(
-            await self._web_app(hub, engine, invoker, timers, keys), access_log=None, shutdown_timeout=_GRACE
+            await self._web_app(hub, engine, invoker, timers, keys),
+            access_log=None,
+            auto_decompress=False,
+            shutdown_timeout=_GRACE,
         )
         await runner.setup()
         if self._app.is_durable:
@@ -144,7 +147,8 @@ class Host:
         return app
 
     def _announce(self, keys: Keys | None) -> None:
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console = Console(stderr=True, highlight=False)
+        console.width = max(console.width, 400)  # a URL cut at the edge could not be copied
         console.print("\nFunctions:\n")
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
         for route in self._routes:

@@ -168,9 +168,11 @@ class Invoker:
 
 def log_failure(function: Function, error: Exception) -> None:
     """Log what a function raised, with the app's own part of the traceback."""
-    traceback = error.__traceback__
-    while traceback and traceback.tb_next and traceback.tb_frame.f_globals.get("__name__", "").startswith("devhost."):
-        traceback = traceback.tb_next
+    traceback = frame = error.__traceback__
+    while frame:
+        if frame.tb_next and frame.tb_frame.f_globals.get("__name__", "").startswith("devhost."):
+            traceback = frame.tb_next
+        frame = frame.tb_next
     log.error("Function '%s' failed", function.name, exc_info=(type(error), error, traceback))
 
 
