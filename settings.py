@@ -19,6 +19,7 @@ class Settings:
     """One frozen view of the environment. Secrets are kept out of `repr`."""
 
     repositories: tuple[str, ...]  # owner/name of each repository this app releases
+    release_branch: str  # a push to it starts a release
     public_url: str  # where people reach this app, without a trailing slash
     blobs: str = field(repr=False)  # connection string, or an account URL (then a managed identity is used)
     container: str
@@ -42,6 +43,7 @@ class Settings:
         """Read and check all settings. Raises SettingsError naming the first that is missing or wrong."""
         return cls(
             repositories=tuple(name.strip() for name in _need(env, "DRAWBRIDGE_REPOSITORIES").split(",")),
+            release_branch=env.get("DRAWBRIDGE_RELEASE_BRANCH", "main"),
             public_url=_need(env, "DRAWBRIDGE_PUBLIC_URL").rstrip("/"),
             blobs=env.get("DRAWBRIDGE_BLOBS") or _need(env, "AzureWebJobsStorage"),
             container=env.get("DRAWBRIDGE_CONTAINER", "drawbridge"),

@@ -6,8 +6,10 @@ way in. Times are UTC in ISO 8601 with a trailing `Z`; durations and latencies a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Verdict(StrEnum):
@@ -206,8 +208,9 @@ class Job:
     name: str
     kind: str  # "validate" | "rows" | "aggregate"
     snapshot: str  # sha256
-    spec: dict[str, object]
+    spec: Mapping[str, Any]
     timeout: int  # seconds
+    inputs: dict[str, str] = field(default_factory=dict)  # path in the job directory -> blob to put there
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,68 @@
+"""Build each adapter from the settings, once per process and only when it is used: SDK imports are slow."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from adapters.blobs import Blobs
+
+if TYPE_CHECKING:
+    from adapters.github import GitHub
+    from adapters.platform import Compute, Registry, WebApp
+    from settings import Settings
+
+
+class NotYetAvailable(Exception):
+    """An Azure service is chosen whose adapter does not exist yet."""
+
+
+def blobs(settings: Settings) -> Blobs:
+    """Return the blob container that keeps everything."""
+    return _blobs(settings.blobs, settings.container)
+
+
+def github(settings: Settings) -> GitHub:
+    """Return GitHub, signed in by token or as the App."""
+    return _github(settings.github_url, settings.github_token, settings.github_app_id, settings.github_app_key)
+
+
+def compute(settings: Settings) -> Compute:
+    """Return what runs evaluations."""
+    if settings.compute != "local":
+        raise NotYetAvailable(f"DRAWBRIDGE_COMPUTE={settings.compute} is not built yet: use local")
+    from adapters.local_compute import LocalCompute  # noqa: PLC0415
+
+    return LocalCompute(settings.state, blobs(settings), settings.worker_variables, parallel=2)
+
+
+def registry(settings: Settings) -> Registry:
+    """Return what builds and keeps images."""
+    if settings.registry != "local":
+        raise NotYetAvailable(f"DRAWBRIDGE_REGISTRY={settings.registry} is not built yet: use local")
+    from adapters.local_registry import LocalRegistry  # noqa: PLC0415
+
+    return LocalRegistry(settings.state, blobs(settings), settings.worker_variables)
+
+
+def web_app(settings: Settings) -> WebApp:
+    """Return what runs images for people."""
+    if settings.web_app != "local":
+        raise NotYetAvailable(f"DRAWBRIDGE_WEB_APP={settings.web_app} is not built yet: use local")
+    from adapters.local_registry import LocalRegistry  # noqa: PLC0415
+    from adapters.local_web_app import LocalWebApp  # noqa: PLC0415
+
+    registry = LocalRegistry(settings.state, blobs(settings), settings.worker_variables)
+    return LocalWebApp(settings.state, registry, settings.worker_variables)
+
+
+@cache
+def _blobs(connection: str, container: str) -> Blobs:
+    return Blobs(connection, container)
+
+
+@cache
+def _github(url: str, token: str, app_id: str, app_key: str) -> GitHub:
+    from adapters.github import GitHub  # noqa: PLC0415
+
+    return GitHub(url, token, app_id, app_key)

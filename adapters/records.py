@@ -1,0 +1,54 @@
+"""What several readers take from blobs: the rows of an evaluation, the votes on an approval, a snapshot's file."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from adapters.blobs import Blobs
+from domain import blob_names
+from domain.models import ApprovalRequest, Vote
+from domain.wire import read
+
+
+def read_rows(blobs: Blobs, evaluation: str) -> list[dict[str, Any]]:
+    """Read the rows of all shards, in no particular order."""
+    rows = []
+    for name in blobs.names(blob_names.shards(evaluation)):
+        content = blobs.read(name) or b""
+        rows += [json.loads(line) for line in content.decode().splitlines()]
+    return rows
+
+
+def read_votes(blobs: Blobs, request: ApprovalRequest) -> list[Vote]:
+    """Read the votes on a request, in the order they were given."""
+    found = [
+        blobs.read_json(blob_names.vote(request.release, request.environment, number))
+        for number in range(len(request.approvers))
+    ]
+    return sorted((read(Vote, vote) for vote in found if vote), key=lambda vote: vote.at)
+
+
+def read_request(blobs: Blobs, release: str, environment: str) -> ApprovalRequest | None:
+    """Read the question to an environment's approvers, if it was asked."""
+    stored = blobs.read_json(blob_names.approval_request(release, environment))
+    return read(ApprovalRequest, stored) if stored else None
+
+
+def read_snapshot_file(blobs: Blobs, sha256: str, path: str) -> bytes | None:
+    """Read one file of a snapshot without unpacking the rest; None when the repository has no such file.
+
+    Raises NotFound when there is no such snapshot.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, "snapshot.tar.gz")
+        blobs.download_file(blob_names.snapshot(sha256), archive)
+        with tarfile.open(archive, "r:gz") as files:
+            try:
+                member = files.extractfile(path)
+            except KeyError:
+                return None
+            return member.read() if member else None

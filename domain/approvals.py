@@ -1,0 +1,144 @@
+"""Who may let a release through, on what evidence, and what their votes come to."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from domain.errors import Conflict, Expired, Forbidden, NotFound
+from domain.models import ApprovalRequest, Evidence, Vote
+
+APPROVE, REJECT = "approve", "reject"
+MAX_COMMENT = 2_000  # characters
+
+
+class Decision(StrEnum):
+    """What the votes come to."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Link:
+    """What an approval link says about itself, before anybody believes it."""
+
+    release: str
+    environment: str
+    approver: int  # index into ApprovalRequest.approvers
+    seal: str
+
+
+def digest(evidence: Evidence) -> str:
+    """Return the SHA-256, in hex, of the evidence in canonical JSON: what a vote is bound to."""
+    canonical = json.dumps(asdict(evidence), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def link_token(request: ApprovalRequest, approver: int, secret: str) -> str:
+    """Return the token of one approver's link. The seal binds it to release, environment, evidence and person."""
+    return f"{request.release}~{request.environment}~{approver}~{_seal(request, approver, secret)}"
+
+
+def read_link(token: str) -> Link:
+    """Take a token apart without believing it. Raises NotFound when it cannot be one of ours."""
+    parts = token.split("~")
+    if len(parts) != 4 or not all(parts) or not (parts[2].isascii() and parts[2].isdecimal()):
+        raise NotFound("This approval link is not complete. Open it again from the pull request's comment.")
+    return Link(release=parts[0], environment=parts[1], approver=int(parts[2]), seal=parts[3])
+
+
+def check_link(link: Link, request: ApprovalRequest | None, secret: str) -> str:
+    """Return the approver a link was made for. Raises NotFound when its seal does not hold for this request."""
+    stale = "This approval link is not valid, or new evidence has replaced it. Look for the newest link on the change."
+    if request is None or link.approver >= len(request.approvers):
+        raise NotFound(stale)
+    expected = _seal(request, link.approver, secret)
+    if not hmac.compare_digest(expected.encode(), link.seal.encode("utf-8", "replace")):
+        raise NotFound(stale)
+    return request.approvers[link.approver]
+
+
+def check_person(approver: str, principal: str, people: Mapping[str, str]) -> None:
+    """See that the signed-in person is the one this link was made for. Raises Forbidden when it is somebody else.
+
+    `people` maps GitHub logins to sign-in names; a login without an entry signs in under its own name.
+    """
+    if people.get(approver, approver).casefold() != principal.casefold():
+        raise Forbidden(f"You are signed in as {principal}, and this link is for {approver}. Use your own link.")
+
+
+def check_eligible(approver: str, request: ApprovalRequest) -> None:
+    """See that an approver may vote on this release. Raises Forbidden for its authors where that is barred."""
+    if approver.casefold() in {login.casefold() for login in request.excluded}:
+        raise Forbidden(f"{approver} wrote a change in this release, and {request.environment} bars self-approval.")
+
+
+def check_vote(vote: Vote, request: ApprovalRequest, evidence_digest: str, now: str) -> None:
+    """See that a vote can count. Raises Conflict when the evidence is another, Expired when the time is over."""
+    if now >= request.expires_at:
+        raise Expired(f"The time to decide about {request.environment} ended at {request.expires_at}.")
+    if not vote.digest == request.digest == evidence_digest:
+        raise Conflict("The evidence changed after this page was opened. Open the link again and look at it once more.")
+
+
+def decide(request: ApprovalRequest, votes: Sequence[Vote]) -> Decision:
+    """Return what the votes come to: one rejection ends it, enough distinct approvers open the bridge.
+
+    Votes on other evidence and of people who may not vote do not count.
+    """
+    allowed = {name.casefold() for name in request.approvers} - {name.casefold() for name in request.excluded}
+    counted = {
+        vote.approver.casefold(): vote.decision
+        for vote in votes
+        if vote.digest == request.digest and vote.approver.casefold() in allowed
+    }
+    if REJECT in counted.values():
+        return Decision.REJECTED
+    approving = sum(1 for decision in counted.values() if decision == APPROVE)
+    return Decision.APPROVED if approving >= request.approvals else Decision.OPEN
+
+
+def doorbell(environment: str, approver: int) -> str:
+    """Name the event that says: this approver has voted. One name per approver, so that each is waited for once."""
+    return f"approval:{environment}:{approver}"
+
+
+def form_seal(token: str, principal: str, evidence_digest: str, secret: str) -> str:
+    """Return the form's CSRF token: only this app can make it, and only for this person, link and evidence."""
+    return _mac(secret, "form", token, principal.casefold(), evidence_digest)
+
+
+def same_form(given: str, expected: str) -> bool:
+    """Compare CSRF tokens in constant time."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+
+def can_be_reached(approvers: Sequence[str], excluded: Sequence[str], approvals: int) -> bool:
+    """Say whether enough approvers remain once the excluded ones are gone."""
+    barred = {name.casefold() for name in excluded}
+    return sum(1 for name in approvers if name.casefold() not in barred) >= approvals
+
+
+def _seal(request: ApprovalRequest, approver: int, secret: str) -> str:
+    return _mac(
+        secret,
+        "link",
+        request.release,
+        request.environment,
+        request.digest,
+        request.approvers[approver],
+        request.nonces[approver],
+    )
+
+
+def _mac(secret: str, *parts: str) -> str:
+    # JSON keeps the parts apart, so that no two different lists of parts give the same text.
+    mac = hmac.new(secret.encode(), json.dumps(parts).encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(mac).rstrip(b"=").decode()

@@ -1,0 +1,123 @@
+"""The release record as it moves on. Every function returns a new record; clocks come from the caller."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from domain.config import Config
+from domain.models import (
+    Deployment,
+    EvaluationSummary,
+    Origin,
+    Outcome,
+    ReleaseRecord,
+    ReleaseRequest,
+    Stage,
+    StageState,
+    Verdict,
+)
+
+PREPARE = "prepare"
+VALIDATE = "validate"
+MINIMAL = "evaluate-minimal"
+BUILD = "build"
+FULL = "evaluate-full"
+
+STATE_OF_VERDICT = {
+    Verdict.PASSED: StageState.PASSED,
+    Verdict.FAILED: StageState.FAILED,
+    Verdict.INCONCLUSIVE: StageState.INCONCLUSIVE,
+}
+
+
+def deploy(environment: str) -> str:
+    """Name the stage that deploys to an environment."""
+    return f"deploy-{environment}"
+
+
+def approve(environment: str) -> str:
+    """Name the stage that waits for an environment's approvers."""
+    return f"approve-{environment}"
+
+
+def open_record(release: str, request: ReleaseRequest, origin: Origin, at: str) -> ReleaseRecord:
+    """Begin the record of a release whose stages are not known before its config was read."""
+    return ReleaseRecord(
+        id=release,
+        repository=request.repository,
+        branch=request.branch,
+        commit=origin.commit,
+        changes=origin.changes,
+        opt_outs=origin.opt_outs,
+        created_at=at,
+        updated_at=at,
+        stages=(Stage(PREPARE, StageState.RUNNING, started_at=at),),
+    )
+
+
+def plan_stages(record: ReleaseRecord, config: Config) -> ReleaseRecord:
+    """Lay out every stage that the config asks for, in the order people read them."""
+    first, *rest = config.environments
+    names = [VALIDATE, MINIMAL, BUILD]
+    names += [approve(first.name)] if first.approvers else []
+    names += [deploy(first.name), FULL]
+    for environment in rest:
+        names += [approve(environment.name)] if environment.approvers else []
+        names.append(deploy(environment.name))
+    return replace(record, stages=record.stages + tuple(Stage(name) for name in names))
+
+
+def begin(record: ReleaseRecord, name: str, at: str, instance: str = "", detail: str = "") -> ReleaseRecord:
+    """Mark a stage as running; `instance` is the orchestration that knows its progress."""
+    return _change(record, name, at, state=StageState.RUNNING, started_at=at, instance=instance, detail=detail)
+
+
+def end(record: ReleaseRecord, name: str, state: StageState, at: str, detail: str = "", url: str = "") -> ReleaseRecord:
+    """Mark a stage as over."""
+    return _change(record, name, at, state=state, ended_at=at, detail=detail, url=url)
+
+
+def add_evaluation(record: ReleaseRecord, summary: EvaluationSummary) -> ReleaseRecord:
+    """Keep what an evaluation came to."""
+    others = tuple(kept for kept in record.evaluations if kept.kind != summary.kind)
+    return replace(record, evaluations=(*others, summary))
+
+
+def add_deployment(record: ReleaseRecord, deployment: Deployment) -> ReleaseRecord:
+    """Keep where the release's image runs now."""
+    others = tuple(kept for kept in record.deployments if kept.environment != deployment.environment)
+    return replace(record, deployments=(*others, deployment))
+
+
+def note(record: ReleaseRecord, text: str) -> ReleaseRecord:
+    """Keep something a person should know, once."""
+    return record if text in record.notes else replace(record, notes=(*record.notes, text))
+
+
+def close(record: ReleaseRecord, outcome: Outcome, reason: str, at: str) -> ReleaseRecord:
+    """End the release: what was running or waiting will not happen any more."""
+    stages = tuple(
+        replace(stage, state=StageState.CANCELLED, ended_at=at if stage.started_at else None)
+        if stage.state in {StageState.WAITING, StageState.RUNNING}
+        else stage
+        for stage in record.stages
+    )
+    return replace(record, outcome=outcome, reason=reason, stages=stages, updated_at=at)
+
+
+def current_stages(record: ReleaseRecord) -> tuple[Stage, ...]:
+    """Return the stages that run now (two while the full evaluation runs beside the first deployment)."""
+    return tuple(stage for stage in record.stages if stage.state is StageState.RUNNING)
+
+
+def places_to_comment(record: ReleaseRecord) -> list[int | None]:
+    """Return the numbers of the release's changes, or None for the commit itself after a direct push."""
+    return [change.number for change in record.changes] or [None]
+
+
+def _change(record: ReleaseRecord, name: str, at: str, **fields: object) -> ReleaseRecord:
+    stages = tuple(
+        replace(stage, **fields) if stage.name == name else stage  # type: ignore[arg-type]
+        for stage in record.stages
+    )
+    return replace(record, stages=stages, updated_at=at)

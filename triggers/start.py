@@ -1,0 +1,72 @@
+"""Start an orchestration at most once, ever, however often and however concurrently it is asked for.
+
+Durable alone does not promise that: a finished id may start again, and two simultaneous starts race. So the first to
+create `claims/<instance id>` starts; everybody else finds out that it was started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import azure.durable_functions as df
+
+from adapters.blobs import Blobs
+from domain import blob_names
+from domain.errors import Unavailable
+
+STARTED, DUPLICATE = "started", "already started"
+
+# A claim without an instance for this long was made by a process that died between the two.
+_LOST_AFTER = 10.0  # seconds
+
+_under_way: dict[str, asyncio.Task[str]] = {}
+
+
+async def start_once(
+    client: df.DurableOrchestrationClient, blobs: Blobs, orchestrator: str, instance: str, payload: dict[str, Any]
+) -> str:
+    """Start `orchestrator` under `instance`, or find that it was started before.
+
+    Deliveries of one event that arrive together share one attempt. Raises Unavailable while another process may
+    still be starting it.
+    """
+    attempt = _under_way.get(instance)
+    if attempt is None:
+        attempt = asyncio.ensure_future(_attempt(client, blobs, orchestrator, instance, payload))
+        _under_way[instance] = attempt
+        attempt.add_done_callback(lambda _: _under_way.pop(instance, None))
+        return await asyncio.shield(attempt)
+    await asyncio.shield(attempt)
+    return DUPLICATE
+
+
+async def _attempt(
+    client: df.DurableOrchestrationClient, blobs: Blobs, orchestrator: str, instance: str, payload: dict[str, Any]
+) -> str:
+    claim = json.dumps({"at": datetime.now(UTC).isoformat(), "input": payload}).encode()
+    if not await asyncio.to_thread(blobs.create, blob_names.claim(instance), claim):
+        if await _was_started(client, blobs, instance):
+            return DUPLICATE
+        if await asyncio.to_thread(_claim_age, blobs, instance) < _LOST_AFTER:
+            raise Unavailable(f"{instance} is being started by another delivery: deliver again", _LOST_AFTER)
+    await client.start_new(orchestrator, instance, payload)
+    return STARTED
+
+
+async def _was_started(client: df.DurableOrchestrationClient, blobs: Blobs, instance: str) -> bool:
+    # The record outlives a purge of the task hub; the status is there before the first record is written.
+    if await asyncio.to_thread(blobs.read, blob_names.record(instance)) is not None:
+        return True
+    status = await client.get_status(instance)
+    return bool(status) and status.runtime_status is not None
+
+
+def _claim_age(blobs: Blobs, instance: str) -> float:
+    claim = blobs.read(blob_names.claim(instance))
+    if claim is None:
+        return 0.0
+    made = datetime.fromisoformat(json.loads(claim)["at"])
+    return (datetime.now(UTC) - made).total_seconds()
