@@ -136,9 +136,11 @@ def _scores(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return {row["id"]: row["scores"] for row in rows if not row["error"]}
 
 
-def evaluations(drift: float = 0.0) -> tuple[EvaluationSummary, list[dict[str, Any]], list[dict[str, Any]]]:
+def evaluations(
+    drift: float = 0.0, count: int = 300
+) -> tuple[EvaluationSummary, list[dict[str, Any]], list[dict[str, Any]]]:
     """Return a full evaluation, its rows and the baseline's rows."""
-    before, rows = result_rows(300), result_rows(300, drift, errored=3)
+    before, rows = result_rows(count), result_rows(count, drift, errored=count // 100)
     baseline = summary(before, sha=BASELINE_SHA)
     return summary(rows, baseline=(baseline, before)), rows, before
 

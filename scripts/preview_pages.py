@@ -50,18 +50,18 @@ def _release_pages() -> Iterator[Page]:
         (data.expired(), "expired", "Release nobody decided about, after a direct push"),
         (data.hostile(), "hostile", "Release whose every text is hostile"),
     ):
-        yield f"release-{name}", what, "release.html", release_page(record, data.NOW)
+        yield f"release-{name}", what, "release.html", release_page(record, data.NOW, rows=_rows(0.3))
 
 
 def _evaluation_pages() -> Iterator[Page]:
-    for drift, name in ((0.0, "passed"), (0.3, "failed"), (0.07, "inconclusive")):
-        summary, rows, before = data.evaluations(drift)
+    for drift, count, name in ((0.0, 300, "passed"), (0.3, 300, "failed"), (0.09, 24, "inconclusive")):
+        summary, rows, before = data.evaluations(drift, count)
         release = data.record().id
         view = evaluation_page(summary, rows, data.NOW, baseline_rows=before, release=release, page=1)
-        yield f"evaluation-{name}", f"Evaluation report, drift {drift}", "evaluation.html", view
+        yield f"evaluation-{name}", f"Evaluation report: {name}", "evaluation.html", view
     first = evaluation_page(data.minimal(), data.result_rows(30), data.NOW)
     yield "evaluation-first", "First evaluation, no baseline", "evaluation.html", first
-    none = data.summary(data.result_rows(5, errored=5) * 0 + data.result_rows(5, errored=3), "minimal")
+    none = data.summary(data.result_rows(5, errored=3), "minimal")
     yield (
         "evaluation-few",
         "Evaluation with few rows, their text gone",
@@ -93,9 +93,6 @@ def _approval_pages() -> Iterator[Page]:
 
 def approval(viewer: str, votes: list[Any], minutes: float, opted: bool = False) -> Any:
     """Build the approval page for one person at one moment."""
-    summary, rows, before = data.evaluations(0.04)
-    known = {summary.id: rows, data.minimal().id: data.result_rows(30)}
-    known |= {summary.comparison.baseline: before} if summary.comparison else {}
     return approval_page(
         data.evidence(opted),
         data.approval_request(minutes),
@@ -104,8 +101,15 @@ def approval(viewer: str, votes: list[Any], minutes: float, opted: bool = False)
         viewer=viewer,
         action="/api/approvals/sample",
         csrf="sample-form-seal",
-        rows=known,
+        rows=_rows(0.04),
     )
+
+
+def _rows(drift: float) -> dict[str, list[dict[str, Any]]]:
+    """Return the result rows of the sample evaluations by evaluation id."""
+    summary, rows, before = data.evaluations(drift)
+    known = {summary.id: rows, data.minimal().id: data.result_rows(30)}
+    return known | ({summary.comparison.baseline: before} if summary.comparison else {})
 
 
 def _message_pages() -> Iterator[Page]:

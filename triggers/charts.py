@@ -27,7 +27,7 @@ def interval(
     high = metric.mean if metric.high is None else metric.high
     known = [value for value in (low, high, threshold, before) if value is not None]
     ends = _scale(known)
-    labels = [{"value": 2, "label": "this"}] + ([{"value": 1, "label": "baseline"}] if before is not None else [])
+    labels = [{"value": 2, "label": "now"}] + ([{"value": 1, "label": "baseline"}] if before is not None else [])
     bottom = 0.4 if before is not None else 1.4
     chart = _chart("XY", ends, height=130 if before is not None else 100, y_labels=labels, range=(bottom, 2.6))
     names = ["interval", "mean"]
@@ -46,7 +46,7 @@ def distribution(anchor: str, name: str, values: Sequence[float], before: Sequen
     """Draw how many rows scored how high, with the baseline's rows as an outline."""
     ends = _scale([*values, *before])
     chart = _chart("Histogram", ends, height=160, y_title="rows", max_scale=6)
-    chart.add("this", _bars(values, ends))
+    chart.add("now", _bars(values, ends))
     if before:
         chart.add("baseline", _bars(before, ends))
     most = max(_bars(values, ends))

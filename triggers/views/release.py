@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from domain.messages import headline, next_step, stage_title
@@ -32,7 +33,7 @@ from triggers.views.common import (
     safe_url,
     stage_chip,
 )
-from triggers.views.evaluation import CardView, card
+from triggers.views.evaluation import CardView, RowsByEvaluation, card
 
 REFRESH_SECONDS = 5
 
@@ -140,9 +141,14 @@ def release_page(
     now: datetime,
     *,
     progress: Sequence[Mapping[str, Any]] = (),
+    rows: RowsByEvaluation = MappingProxyType({}),
     refresh: bool = True,
 ) -> ReleaseView:
-    """Show one release. `progress` has the live status of each running stage, as orchestrations report it."""
+    """Show one release.
+
+    `progress` has the live status of each running stage, as orchestrations report it; `rows` holds result
+    rows by evaluation id, also of baselines, so that the worst rows show their text.
+    """
     running = record.outcome is Outcome.RUNNING
     return ReleaseView(
         title=f"Release {record.commit.sha[:8]}",
@@ -160,7 +166,7 @@ def release_page(
         deck=_deck(record),
         stages=tuple(_stage(stage, record, now) for stage in record.stages),
         progress=_progress(progress, now) if running else (),
-        evaluations=tuple(card(summary, now) for summary in record.evaluations),
+        evaluations=tuple(card(summary, now, rows) for summary in record.evaluations),
         image=image_view(record.image),
         deployments=deployment_views(record.deployments, now),
         votes=tuple(vote_view(name, vote, now) for name, votes in record.votes.items() for vote in votes),
