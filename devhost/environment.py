@@ -35,7 +35,9 @@ def local_values(directory: Path) -> dict[str, str]:
     if settings.get("IsEncrypted"):
         raise StartError("local.settings.json is encrypted: run `func settings decrypt` or write the values in plain")
     values = settings.get("Values", {})
-    wrong = _not_scalar(values)
+    if not isinstance(values, dict):
+        raise StartError("local.settings.json: Values must be an object of names and texts")
+    wrong = next((name for name, value in values.items() if isinstance(value, (dict, list))), None)
     if wrong is not None:
         raise StartError(f"local.settings.json: {wrong} must be text: put objects and lists into a JSON string")
     return {name: _as_text(value) for name, value in values.items() if value is not None}
@@ -51,12 +53,6 @@ def read_json(path: Path, hint: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise StartError(f"{path.name} must be a JSON object, not {type(content).__name__}")
     return content
-
-
-def _not_scalar(values: Any) -> str | None:
-    if not isinstance(values, dict):
-        return "Values"
-    return next((name for name, value in values.items() if isinstance(value, (dict, list))), None)
 
 
 def _as_text(value: Any) -> str:

@@ -122,6 +122,8 @@ class Invoker:
             log.warning("an async function blocks its loop and cannot be stopped")
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(grace)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     async def _call(self, function: Function, trigger: Datum) -> tuple[Any, dict[str, Any]]:
         invocation = InvocationContext(function.name, str(self.app.directory))

@@ -63,7 +63,7 @@ class Cron:
             found = self._next_on_the_wall(wall)
             if found is None:
                 return None
-            occurrence = found.astimezone()
+            occurrence = _on_the_clock(found)
             if occurrence > moment:
                 return occurrence
             wall = found  # the hour that is repeated when summer time ends
@@ -117,6 +117,15 @@ def comes_more_than_once_a_minute(schedule: Schedule, now: datetime) -> bool:
     first = schedule.next_after(now)
     second = first and schedule.next_after(first)
     return first is not None and second is not None and second - first < timedelta(minutes=1)
+
+
+def _on_the_clock(wall: datetime) -> datetime:
+    moment = wall.astimezone()
+    if moment.replace(tzinfo=None) == wall:
+        return moment
+    # Summer time skips this hour; as in .NET, the offset before it still counts: 02:30 becomes 03:30.
+    offset = (wall - timedelta(hours=3)).astimezone().tzinfo
+    return wall.replace(tzinfo=offset).astimezone()
 
 
 def _interval(text: str, parts: dict[str, int]) -> Interval:
