@@ -27,3 +27,19 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def tail(path: Path, size: int = 64 * 1024) -> str:
+    """Return the end of a text file, at most `size` bytes; nothing when there is no such file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def last_words(log: Path) -> str:
+    """Return the last line of a log that says something, for a message."""
+    lines = (line.strip() for line in reversed(tail(log).split("\n")))
+    return next((line[:500] for line in lines if line), "it printed nothing")

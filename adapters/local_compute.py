@@ -21,15 +21,14 @@ from typing import Any
 
 from adapters import processes, snapshots
 from adapters.blobs import Blobs
-from adapters.files import locked, write_atomically
+from adapters.files import last_words, locked, tail, write_atomically
 from adapters.processes import ProcessRecord
 from adapters.worker_environment import worker_environment
 from domain import wire
-from domain.errors import Invalid, NotFound
+from domain.errors import NotFound
 from domain.models import Job, JobPhase, JobStatus
 
 COMMAND = (sys.executable, "-m", "evaluation", "job")
-LOG_TAIL = 64 * 1024  # bytes
 _ENDED = (JobPhase.DONE, JobPhase.FAILED)
 
 
@@ -106,24 +105,14 @@ class LocalCompute:
 
     def log_tail(self, name: str) -> str:
         """Return the end of what the job printed, at most 64 KB."""
-        try:
-            with (self._directory(name) / "log.txt").open("rb") as log:
-                log.seek(max(0, log.seek(0, 2) - LOG_TAIL))
-                return log.read().decode(errors="replace")
-        except FileNotFoundError:
-            return ""
+        return tail(self._directory(name) / "log.txt")
 
     def _is_wanted(self, job: Job) -> bool:
         known = self._read(job.name)
         return known is None or self._settle(known).phase is JobPhase.LOST
 
     def _stage(self, job: Job, staging: Path) -> None:
-        archive = self._state / "snapshots" / f"{job.snapshot}.tar.gz"
-        if not archive.exists():
-            self._blobs.download_file(snapshots.blob_name(job.snapshot), archive)
-        if snapshots.sha256(archive) != job.snapshot:
-            archive.unlink()
-            raise Invalid(f"snapshot {job.snapshot} is damaged: its content has another SHA-256")
+        archive = snapshots.fetch(self._blobs, job.snapshot, self._state / "snapshots")
         snapshots.extract(archive, staging / "repository")
         for path, blob in job.inputs.items():
             self._blobs.download_file(blob, staging / path)
@@ -171,7 +160,9 @@ class LocalCompute:
         if result:
             return self._end(known, JobPhase.DONE if result.get("ok") else JobPhase.FAILED)
         if not running:
-            return self._end(known, JobPhase.LOST, f"the worker ended without a result: {self._last_line(known)}")
+            return self._end(
+                known, JobPhase.LOST, f"the worker ended without a result: {last_words(directory / 'log.txt')}"
+            )
         if time.time() > known.started + known.job.timeout:
             return self._end(known, JobPhase.FAILED, f"timed out after {known.job.timeout} s")
         return known
@@ -193,10 +184,6 @@ class LocalCompute:
         if known.phase is JobPhase.FAILED and not error:
             error = str(self.result(name).get("error", ""))
         return JobStatus(name, known.phase, progress.get("done", 0), progress.get("total", 0), error)
-
-    def _last_line(self, known: _Known) -> str:
-        lines = self.log_tail(known.job.name).split("\n")
-        return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "it printed nothing")
 
     def _directory(self, name: str) -> Path:
         readable = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]

@@ -6,6 +6,7 @@ pid and start time together name one process for ever.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -47,6 +48,22 @@ def spawn(
     return _record(state, psutil.Process(child.pid), what)
 
 
+def run(
+    state: Path, command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path, what: str, timeout: float
+) -> int | None:
+    """Run a process to its end like `spawn` and return its exit status, or None when it took over `timeout` seconds.
+
+    Nothing that it started is left behind.
+    """
+    record = spawn(state, command, cwd=cwd, env=env, log=log, what=what)
+    try:
+        return _children[record.pid].wait(timeout)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        stop(record, state)
+
+
 def adopt(state: Path, cwd: Path, what: str) -> ProcessRecord | None:
     """Record a process that runs in `cwd` as leader of its session, if there is one.
 
@@ -86,7 +103,10 @@ def stop(record: ProcessRecord, state: Path, grace: float = 5.0) -> None:
 
 def all(state: Path) -> list[ProcessRecord]:
     """Read every record that was not ended with `stop`, oldest first; some may have died since."""
-    records = [ProcessRecord(**json.loads(file.read_text())) for file in (state / "processes").glob("*.json")]
+    records = []
+    for file in (state / "processes").glob("*.json"):
+        with contextlib.suppress(FileNotFoundError):  # stopped by another meanwhile
+            records.append(ProcessRecord(**json.loads(file.read_text())))
     return sorted(records, key=lambda record: record.create_time)
 
 

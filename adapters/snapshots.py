@@ -10,20 +10,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from adapters.archives import Entry, extract, reading, sha256, write
+from adapters import archives
+from adapters.archives import Entry, extract, reading, write
+from adapters.blobs import Blobs
+from domain import blob_names
 from domain.errors import Invalid, TooLarge
 from domain.models import Snapshot
 
-__all__ = ["blob_name", "extract", "pack", "sha256"]
+__all__ = ["extract", "fetch", "pack"]
 
 MAX_BYTES = 512 * 1024 * 1024  # unpacked; a repository that needs more keeps its data elsewhere
 MAX_FILES = 50_000
 _CHUNK = 1024 * 1024
 
 
-def blob_name(sha256: str) -> str:
-    """Return the blob a snapshot is kept in."""
-    return f"snapshots/{sha256}.tar.gz"
+def fetch(blobs: Blobs, sha256: str, cache: Path) -> Path:
+    """Return a snapshot's archive, from the cache directory or else from the blobs.
+
+    Raises NotFound when it is not there, Invalid when it is damaged.
+    """
+    archive = cache / f"{sha256}.tar.gz"
+    if not archive.exists():
+        blobs.download_file(blob_names.snapshot(sha256), archive)
+    if archives.sha256(archive) != sha256:
+        archive.unlink()
+        raise Invalid(f"snapshot {sha256} is damaged: its content has another SHA-256")
+    return archive
 
 
 def pack(tarball: Path, to: Path, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> Snapshot:

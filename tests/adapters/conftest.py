@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
 from adapters import processes
+from adapters.archives import pack_directory
+from adapters.blobs import Blobs
+from adapters.local_registry import LocalRegistry
+from domain import blob_names
+from domain.models import Image
 
 
 @pytest.fixture
@@ -29,3 +36,72 @@ def until():
         return found
 
     return wait
+
+
+FLOW = """
+inputs:
+  question: {type: string}
+outputs:
+  answer: {type: string, reference: "${answer.output}"}
+nodes:
+- name: answer
+  type: python
+  source: {type: code, path: answer.py}
+  inputs: {question: "${inputs.question}"}
+"""
+# Small enough to build and start quickly; it can fail, hang, and tell what it sees.
+NODE = """
+import json, os, time
+from promptflow.core import tool
+
+@tool
+def answer(question: str) -> str:
+    if question == "fail":
+        raise ValueError("private words")
+    if question == "sleep":
+        time.sleep(5)
+    if question == "environment":
+        return json.dumps(dict(os.environ))
+    return f"VERSION: {question}"
+"""
+CONNECTIONS = {"model": {"type": "open_ai", "api_key": "${env:MODEL_API_KEY}", "base_url": "${env:MODEL_URL}/v1"}}
+TARGET = {"promptflow": "flows/chat", "connections": CONNECTIONS}
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Real images of a small flow, in a real registry: `first` and `second` differ in what they answer."""
+
+    blobs: Blobs
+    target: dict[str, object]
+    snapshots: dict[str, str]
+    first: Image
+    second: Image
+
+
+@pytest.fixture(scope="session")
+def shelf(azurite, put_snapshot, tmp_path_factory):
+    """Build the images once; building takes seconds."""
+    blobs = Blobs(azurite, f"shelf-{uuid.uuid4().hex}")
+    directory = tmp_path_factory.mktemp("shelf")
+    snapshots = {version: put_snapshot(blobs, directory / version, version) for version in ("first", "second")}
+    registry = LocalRegistry(directory / "state", blobs, {"MODEL_API_KEY": "s3cret"})
+    images = [registry.build(snapshot, TARGET, f"commit of {version}") for version, snapshot in snapshots.items()]
+    return Shelf(blobs, TARGET, snapshots, *images)
+
+
+@pytest.fixture(scope="session")
+def put_snapshot():
+    """Put a repository with the small flow, and other files if given, into blobs; return its snapshot."""
+
+    def put(blobs, directory, version, **files):
+        flow = directory / "repository" / "flows" / "chat"
+        flow.mkdir(parents=True)
+        contents = {"flow.dag.yaml": FLOW, "answer.py": NODE.replace("VERSION", version)} | files
+        for name, content in contents.items():
+            (flow / name.replace("__", ".")).write_text(content)
+        sha256 = pack_directory(directory / "repository", directory / "snapshot.tar.gz")
+        blobs.upload_file(blob_names.snapshot(sha256), directory / "snapshot.tar.gz")
+        return sha256
+
+    return put

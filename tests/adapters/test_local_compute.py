@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from adapters import processes, snapshots
+from adapters import processes
 from adapters.archives import pack_directory
 from adapters.local_compute import LocalCompute
+from domain import blob_names
 from domain.errors import Invalid, NotFound
 from domain.models import Job, JobPhase
 
@@ -48,7 +49,7 @@ def snapshot(blobs, tmp_path):
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "README.md").write_text("hello")
     sha256 = pack_directory(tmp_path / "app", tmp_path / "app.tar.gz")
-    blobs.upload_file(snapshots.blob_name(sha256), tmp_path / "app.tar.gz")
+    blobs.upload_file(blob_names.snapshot(sha256), tmp_path / "app.tar.gz")
     return sha256
 
 
@@ -294,7 +295,7 @@ def test_a_snapshot_that_is_missing_or_damaged_is_named(compute, job, blobs, sna
     """The submitter learns which snapshot is at fault, and nothing is left in line."""
     with pytest.raises(NotFound, match=f"there is no blob snapshots/{'0' * 64}.tar.gz"):
         compute().submit(Job("x", "rows", "0" * 64, {}, 60))
-    blobs.write(snapshots.blob_name(snapshot), b"something else")
+    blobs.write(blob_names.snapshot(snapshot), b"something else")
     with pytest.raises(Invalid, match=f"snapshot {snapshot} is damaged"):
         compute().submit(job())
 

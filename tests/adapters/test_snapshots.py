@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters import snapshots
+from adapters import archives, snapshots
 from domain.errors import Invalid, TooLarge
 
 
@@ -57,7 +57,7 @@ def test_files_come_out_as_they_were_without_the_top_folder(tarball, tmp_path):
     assert (tmp_path / "out/flows/latest/flow.dag.yaml").read_bytes() == b"nodes: []"
     assert os.access(tmp_path / "out/run.sh", os.X_OK)
     assert not os.access(tmp_path / "out/flows/chat/flow.dag.yaml", os.X_OK)
-    assert snapshot.sha256 == snapshots.sha256(tmp_path / "packed.tar.gz")
+    assert snapshot.sha256 == archives.sha256(tmp_path / "packed.tar.gz")
     assert snapshot.size == (tmp_path / "packed.tar.gz").stat().st_size
 
 
