@@ -1,0 +1,78 @@
+"""Tell GitHub how a release stands: a commit status per changed stage, and the one comment on each change."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import azure.durable_functions as df
+
+from adapters import connect, records
+from adapters.blobs import Blobs
+from adapters.github import GitHub
+from domain import messages, timeline
+from domain.approvals import link_token
+from domain.errors import DrawbridgeError, Unavailable
+from domain.models import ReleaseRecord, StageState
+from domain.wire import read
+from settings import Settings, current
+
+bp = df.Blueprint()
+log = logging.getLogger("drawbridge.github")
+
+
+@bp.activity_trigger(input_name="payload")
+def tell_github(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return {"delivered": bool}. Input: {"record", "stages": names that changed, "insist": raise when GitHub is away}.
+
+    GitHub being away must not stop a release, so without `insist` it is an answer; the next message says it all again.
+    """
+    settings = current()
+    try:
+        tell(
+            read(ReleaseRecord, payload["record"]),
+            payload["stages"],
+            settings,
+            connect.github(settings),
+            connect.blobs(settings),
+        )
+    except Unavailable:
+        if payload["insist"]:
+            raise
+        log.warning("GitHub did not take the news of %s: it is told again later", payload["record"]["id"])
+        return {"delivered": False}
+    except DrawbridgeError as error:
+        log.error("GitHub refused the news of %s: %s", payload["record"]["id"], error)
+    return {"delivered": True}
+
+
+def tell(record: ReleaseRecord, stages: list[str], settings: Settings, github: GitHub, blobs: Blobs) -> None:
+    """Say it once, however often this runs: the adapter looks before it writes."""
+    page = f"{settings.public_url}/api/releases/{record.id}"
+    for stage in record.stages:
+        if stage.name in stages:
+            context, state, description = messages.commit_status(stage)
+            github.set_status(record.repository, record.commit.sha, context, state, description, stage.url or page)
+    body = messages.release_comment(record, page, approval_links(record, settings, blobs))
+    for change in timeline.places_to_comment(record):
+        github.upsert_comment(record.repository, change, record.commit.sha, record.id, body)
+
+
+def approval_links(record: ReleaseRecord, settings: Settings, blobs: Blobs) -> dict[str, dict[str, str]]:
+    """Return the URL for each approver of each environment that waits for approval now."""
+    waiting = [
+        stage.name.removeprefix("approve-")
+        for stage in record.stages
+        if stage.name.startswith("approve-") and stage.state is StageState.RUNNING
+    ]
+    links = {}
+    for environment in waiting:
+        request = records.read_request(blobs, record.id, environment)
+        if request is None:
+            continue
+        links[environment] = {
+            approver: f"{settings.public_url}/api/approvals/{link_token(request, number, settings.link_secret)}"
+            for number, approver in enumerate(request.approvers)
+            if approver.casefold() not in {login.casefold() for login in request.excluded}
+        }
+    return links

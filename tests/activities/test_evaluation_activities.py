@@ -1,0 +1,179 @@
+"""Planning an evaluation and judging it, with real blobs."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from activities.conclude_evaluation import conclude
+from activities.keep_baseline import keep
+from activities.plan_evaluation import cut, make_plan
+from adapters.blobs import Blobs
+from domain import blob_names
+from domain.errors import Invalid
+from domain.models import Verdict
+from tests import samples
+from tests.fakes import row
+
+NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+SNAPSHOT = "5" * 64
+
+
+def store_snapshot(blobs: Blobs, **files: str) -> None:
+    """Store a snapshot with these files."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    blobs.write(blob_names.snapshot(SNAPSHOT), packed.getvalue())
+
+
+def rows(count: int) -> str:
+    """Return a dataset of so many rows."""
+    return "".join(json.dumps({"id": f"r{n}", "question": "q", "answer": "a"}) + "\n" for n in range(count))
+
+
+def order(kind: str = "full", release: str = samples.RELEASE) -> dict[str, Any]:
+    """Return what the orchestration asks for."""
+    return {
+        "id": f"{release}.{kind}",
+        "kind": kind,
+        "repository": samples.REPOSITORY,
+        "commit": samples.SHA,
+        "snapshot": SNAPSHOT,
+        "config": samples.wire_config(),
+    }
+
+
+def evaluate(blobs: Blobs, scores: dict[str, float | None], release: str = samples.RELEASE) -> Any:
+    """Plan a full evaluation, write its rows as workers do, and conclude."""
+    make_plan(order(release=release), blobs)
+    evaluation = f"{release}.full"
+    lines = [json.dumps(row(name, score, None if score is not None else "HTTP 500")) for name, score in scores.items()]
+    blobs.write(blob_names.shard(evaluation, 0), "\n".join(lines).encode())
+    summary = conclude(evaluation, {}, 12.0, NOW, blobs)
+    blobs.write_json(blob_names.summary(evaluation), asdict(summary))
+    return summary
+
+
+@pytest.mark.parametrize(
+    ("count", "shards", "slices"),
+    [
+        (10, 3, [(0, 3), (3, 6), (6, 10)]),
+        (2, 12, [(0, 1), (1, 2)]),
+        (5, 1, [(0, 5)]),
+    ],
+)
+def test_rows_are_cut_evenly_and_no_shard_is_empty(count: int, shards: int, slices: list[tuple[int, int]]) -> None:
+    """More shards than rows are not used."""
+    assert cut(count, shards) == slices
+
+
+def test_plan_fixes_all_that_the_result_depends_on(blobs: Blobs) -> None:
+    """Snapshot, dataset content, order, evaluators and gates stand in plan.json."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(7)})
+
+    planned = make_plan(order(), blobs)
+
+    plan = blobs.read_json(planned["blob"])
+    assert planned["shards"] == [f"{samples.RELEASE}.full.{number}" for number in range(3)]
+    assert sorted(plan["ids"]) == [f"r{n}" for n in range(7)]
+    assert plan["gates"] == ["f1 >= 0.45", "f1 drop <= 0.05"]
+    assert plan["snapshot"] == SNAPSHOT
+    assert len(plan["dataset_hash"]) == 64
+    slices = [(job["job"]["spec"]["start"], job["job"]["spec"]["stop"]) for job in plan["jobs"].values()]
+    assert slices == [(0, 2), (2, 4), (4, 7)]
+
+
+def test_evaluation_flow_gets_a_job_that_aggregates_all_shards(blobs: Blobs) -> None:
+    """Only an evaluation flow can have aggregation nodes."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(7)})
+    wanted = order()
+    wanted["config"]["evaluation"]["evaluators"]["judge"] = {"use": "flows/eval_judge", "columns": {}, "init": {}}
+
+    planned = make_plan(wanted, blobs)
+
+    job = blobs.read_json(planned["blob"])["jobs"][planned["aggregates"][0]]["job"]
+    assert job["kind"] == "aggregate"
+    assert job["inputs"] == {f"inputs/{n}.jsonl": blob_names.shard(wanted["id"], n) for n in range(3)}
+
+
+def test_missing_dataset_says_that_it_must_be_committed(blobs: Blobs) -> None:
+    """The message names the file."""
+    store_snapshot(blobs, **{"README.md": "x"})
+
+    with pytest.raises(Invalid, match=r"data/full.jsonl is not in the repository"):
+        make_plan(order(), blobs)
+
+
+def test_broken_dataset_names_file_and_line(blobs: Blobs) -> None:
+    """The file is named as in the repository, not as the temporary copy."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(2) + "{\n"})
+
+    with pytest.raises(Invalid, match=r"^data/full\.jsonl:3"):
+        make_plan(order(), blobs)
+
+
+def test_scored_and_errored_rows_are_all_rows(blobs: Blobs) -> None:
+    """A row that no shard returned is a row with an error."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
+
+    summary = evaluate(blobs, {"r0": 0.9, "r1": 0.7, "r2": None})
+
+    assert (summary.rows, summary.scored, summary.errored) == (4, 2, 2)
+    assert sorted(summary.failed_rows) == ["r2", "r3"]
+    assert summary.metrics[0].mean == pytest.approx(0.8)
+
+
+def test_first_evaluation_has_nothing_to_compare_with(blobs: Blobs) -> None:
+    """A drop gate passes and says so."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
+
+    summary = evaluate(blobs, {f"r{n}": 0.9 for n in range(4)})
+
+    assert summary.verdict is Verdict.PASSED
+    assert summary.comparison is None
+    assert "no baseline" in summary.gates[1].detail
+
+
+def test_second_release_is_compared_row_by_row_with_the_first(blobs: Blobs) -> None:
+    """The rows that got worse are named, and the drop fails its gate although the mean is still high."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(40)})
+    first = evaluate(blobs, {f"r{n}": 0.9 for n in range(40)})
+    keep(samples.RELEASE, [first.id], blobs)
+
+    second = evaluate(blobs, {f"r{n}": 0.9 if n > 9 else 0.4 for n in range(40)}, release="release-second")
+
+    assert second.verdict is Verdict.FAILED
+    assert second.comparison.baseline == first.id
+    assert {change.id for change in second.comparison.worse} <= {f"r{n}" for n in range(10)}
+    assert [gate.verdict for gate in second.gates] == [Verdict.PASSED, Verdict.FAILED]
+
+
+def test_changed_dataset_is_not_compared(blobs: Blobs) -> None:
+    """A difference between two datasets says nothing about the app."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
+    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.9 for n in range(4)}).id], blobs)
+    store_snapshot(blobs, **{"data/full.jsonl": rows(5)})
+
+    second = evaluate(blobs, {f"r{n}": 0.9 for n in range(5)}, release="release-second")
+
+    assert second.verdict is Verdict.INCONCLUSIVE
+    assert "another dataset" in second.comparison.refused
+
+
+def test_evaluation_that_did_not_pass_is_no_baseline(blobs: Blobs) -> None:
+    """Otherwise a bad release would lower the bar for the next."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
+
+    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.1 for n in range(4)}).id], blobs)
+
+    assert blobs.read_json(blob_names.baseline(samples.REPOSITORY, "data/full.jsonl")) is None

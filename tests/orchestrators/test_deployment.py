@@ -1,0 +1,99 @@
+"""Putting an image into an environment."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from domain.models import Image, Probe
+from orchestrators.deployment import SMOKE_REQUESTS, deployment
+from tests import samples
+from tests.orchestrators.stage import START, Stage
+
+GOOD = Probe(True, 5, 0, 0.4, "")
+ORDER = {
+    "release": samples.RELEASE,
+    "repository": samples.REPOSITORY,
+    "commit": samples.SHA,
+    "image": asdict(samples.IMAGE),
+    "environment": samples.CONFIG.environments[0].model_dump(mode="json"),
+    "snapshot": "5" * 64,
+    "sample": "data/sample.jsonl",
+    "columns": {"question": "${data.question}"},
+}
+
+
+def stage_with(*probes: Probe, deploy: Any = None) -> Stage:
+    """Return a stage whose deployment shows these probes, the last one for ever."""
+    shown = list(probes)
+    return Stage(
+        {
+            "announce_deployment": lambda _: {"delivered": True},
+            "deploy_image": deploy or (lambda _: {"deployment": asdict(samples.deployment("dev"))}),
+            "probe_deployment": lambda _: asdict(shown.pop(0) if len(shown) > 1 else shown[0]),
+            "roll_back": lambda _: None,
+        }
+    )
+
+
+def states(stage: Stage) -> list[tuple[str, str]]:
+    """Return what GitHub was told, in order."""
+    return [(told["state"], told["detail"]) for told in stage.payloads("announce_deployment")]
+
+
+def test_deployment_that_holds_is_watched_to_the_end() -> None:
+    """It is smoke-tested at once and then looked at until the time is over."""
+    stage = stage_with(GOOD)
+
+    output = stage.play(deployment, ORDER)
+
+    assert output["ok"] is True
+    assert (stage.now - START).total_seconds() == 10
+    requests = [look["requests"] for look in stage.payloads("probe_deployment")]
+    assert requests[0] == SMOKE_REQUESTS
+    assert len(requests) == 11
+    assert [state for state, _ in states(stage)] == ["in_progress", "success"]
+
+
+def test_failed_smoke_test_rolls_back_at_once() -> None:
+    """The environment had nothing before, so it is left empty, and everybody hears why."""
+    stage = stage_with(Probe(False, 3, 3, None, "connection refused"))
+
+    output = stage.play(deployment, ORDER)
+
+    assert output == {
+        "ok": False,
+        "detail": "dev: it is not healthy: connection refused; nothing ran there before, so it was stopped",
+    }
+    assert len(stage.payloads("roll_back")) == 1
+    assert states(stage)[-1] == ("failure", output["detail"])
+
+
+def test_errors_while_watched_roll_back_to_the_image_before() -> None:
+    """The third look shows errors; the image before is named."""
+    before = samples.deployment("dev", previous=Image("sha256:" + "cd" * 32, "x"))
+    stage = stage_with(GOOD, GOOD, Probe(True, 5, 2, 0.4, "500"), deploy=lambda _: {"deployment": asdict(before)})
+
+    output = stage.play(deployment, ORDER)
+
+    assert output["detail"] == "dev: 2 of 15 requests failed (500); rolled back to sha256:cdcdcdcdcdcd"
+    assert stage.payloads("roll_back")[0]["deployment"]["previous"]["digest"] == "sha256:" + "cd" * 32
+
+
+def test_image_that_never_gets_healthy_is_not_rolled_back() -> None:
+    """The adapter kept the image before running, so there is nothing to undo."""
+    stage = stage_with(GOOD, deploy=lambda _: {"error": "no answer on /health within 60 s"})
+
+    output = stage.play(deployment, ORDER)
+
+    assert output == {"ok": False, "detail": "no answer on /health within 60 s"}
+    assert stage.payloads("roll_back") == []
+
+
+def test_watching_nothing_still_tests_once() -> None:
+    """`watch: 0s` is a smoke test only."""
+    order = {**ORDER, "environment": {**ORDER["environment"], "watch": 0}}  # type: ignore[dict-item]
+    stage = stage_with(GOOD)
+
+    assert stage.play(deployment, order)["ok"] is True
+    assert len(stage.payloads("probe_deployment")) == 1

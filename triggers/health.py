@@ -1,0 +1,45 @@
+"""Whether this app can do its work, dependency by dependency, before an event finds out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from adapters import connect
+from domain.errors import DrawbridgeError
+from settings import Settings, current
+
+bp = df.Blueprint()
+
+
+@bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the route hands it over by this name
+    """Answer 200 when every check passes, else 503 with what each one says."""
+    settings = current()
+    names = list(CHECKS)
+    results = await asyncio.gather(*(asyncio.to_thread(_check, CHECKS[name], settings) for name in names))
+    body = {"ok": all(result == "ok" for result in results), "checks": dict(zip(names, results, strict=True))}
+    return func.HttpResponse(json.dumps(body), status_code=200 if body["ok"] else 503, mimetype="application/json")
+
+
+def _check(check: Callable[[Settings], object], settings: Settings) -> str:
+    try:
+        check(settings)
+    except DrawbridgeError as error:
+        return str(error)
+    return "ok"
+
+
+def _repositories(settings: Settings) -> None:
+    for repository in settings.repositories:
+        connect.github(settings).check_access(repository)
+
+
+CHECKS: dict[str, Callable[[Settings], object]] = {
+    "blobs": lambda settings: connect.blobs(settings).exists("health"),
+    "github": _repositories,
+}
