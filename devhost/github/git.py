@@ -181,6 +181,8 @@ class Git:
                 self._git("worktree", "remove", "--force", str(work))
 
     def _index_line(self, path: str, content: str | None) -> str:
+        if {"", ".", "..", ".git"} & set(path.split("/")):
+            raise GitError(f"{path!r} is not a path inside the repository")
         if content is None:
             return f"0 {ZEROS}\t{path}\0"
         blob = self._git("hash-object", "-w", "--stdin", text=content).strip()

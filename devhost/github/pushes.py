@@ -40,6 +40,7 @@ def close_as_merged(double: Double, repository: Record, pull: Record, by: str, o
         updated_at=moment,
         merged_by=by,
         merge_commit_sha=new,
+        base_sha=old,
         landed=landed,
     )
     with double.store.transaction():
