@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import DrawbridgeError, Invalid
-from evaluation.pool import Crew
+from evaluation.pool import Crew, run_aggregation
 from evaluation.shard import Progress, Shard, run_shard
+from evaluation.validate import Step, Validation, validate
 
 _PROGRESS_EVERY = 0.5  # seconds
 
@@ -24,6 +25,7 @@ class Directory:
         self.path = path.resolve()
         self.repository = self.path / "repository"
         self.results = self.path / "results.jsonl"
+        self.home = self.path / "home" / ".promptflow"
         self._told = 0.0
 
     def read_job(self) -> dict[str, Any]:
@@ -70,23 +72,16 @@ def _kind(name: str) -> Callable[[Directory, Mapping[str, Any]], dict[str, Any]]
 
 def _run_rows(directory: Directory, spec: Mapping[str, Any]) -> dict[str, Any]:
     shard = read_shard(spec, directory.repository)
-    home = directory.path / "home" / ".promptflow"
 
     def tell(progress: Progress) -> None:
         directory.tell_progress(progress.done, progress.total)
 
-    end = run_shard(shard, directory.results, home, tell)
+    end = run_shard(shard, directory.results, directory.home, tell)
     return {"ok": True, "rows": end.total, "scored": end.total - end.errored, "errored": end.errored}
 
 
 def read_shard(spec: Mapping[str, Any], repository: Path) -> Shard:
     """Read the spec of a job of kind `rows`."""
-    crew = Crew(
-        workers=int(spec.get("workers", 1)),
-        concurrency=int(spec.get("concurrency", 8)),
-        row_timeout=float(spec.get("row_timeout", 120)),
-        retries=int(spec.get("retries", 3)),
-    )
     return Shard(
         repository=repository,
         target=spec["target"],
@@ -96,8 +91,45 @@ def read_shard(spec: Mapping[str, Any], repository: Path) -> Shard:
         seed=int(spec.get("seed", 0)),
         start=int(spec.get("start", 0)),
         stop=spec.get("stop"),
-        crew=crew,
+        crew=_read_crew(spec),
     )
 
 
-_KINDS = {"rows": _run_rows}
+def _read_crew(spec: Mapping[str, Any]) -> Crew:
+    return Crew(
+        workers=int(spec.get("workers", 1)),
+        concurrency=int(spec.get("concurrency", 8)),
+        row_timeout=float(spec.get("row_timeout", 120)),
+        retries=int(spec.get("retries", 3)),
+    )
+
+
+def _run_validate(directory: Directory, spec: Mapping[str, Any]) -> dict[str, Any]:
+    validation = Validation(
+        repository=directory.repository,
+        commands=tuple(spec.get("commands") or ()),
+        target=spec["target"],
+        sample=spec.get("sample"),
+        columns=spec.get("columns") or {},
+        crew=_read_crew(spec),
+    )
+    steps: list[Step] = []
+    directory.tell_progress(0, validation.steps)
+    with directory.results.open("w", encoding="utf-8") as results:  # a rerun starts over: commands have effects
+        for step in validate(validation, directory.home):
+            steps.append(step)
+            results.write(json.dumps(step.line(), ensure_ascii=False) + "\n")
+            results.flush()
+            directory.tell_progress(len(steps), validation.steps)
+    lines = [step.line() for step in steps]
+    error = steps[-1].error
+    return {"ok": False, "steps": lines, "error": error} if error else {"ok": True, "steps": lines}
+
+
+def _run_aggregate(directory: Directory, spec: Mapping[str, Any]) -> dict[str, Any]:
+    results = [directory.path / name for name in spec["results"]]
+    metrics = run_aggregation(spec["target"], spec["evaluators"], results, directory.repository, directory.home)
+    return {"ok": True, "metrics": metrics}
+
+
+_KINDS = {"rows": _run_rows, "validate": _run_validate, "aggregate": _run_aggregate}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from evaluation.failures import BackOff
 
@@ -25,6 +26,7 @@ _QUIET = {
     "PF_LOGGING_LEVEL": "CRITICAL",  # it logs five lines a row
     "OTEL_SDK_DISABLED": "true",
 }
+T = TypeVar("T")
 _load_all = threading.Lock()
 
 
@@ -55,6 +57,24 @@ def import_promptflow_core() -> None:
 
     package.__dict__["__getattr__"] = load_all
     sys.modules["promptflow"] = package
+
+
+def create_lightly(create: Callable[[], T], flow: str) -> T:
+    """Create an executor as if promptflow-tools were not installed, when the flow's file does not ask for them.
+
+    The executor imports them for every flow, and with them the development kit. Where that does not work out (a
+    module of the flow imports them) it is created again with everything.
+    """
+    if "promptflow.tools" in sys.modules or re.search(r"\btype: *[\"']?(llm|package)|\bapi:|\bprovider:", flow):
+        return create()
+    sys.modules["promptflow.tools"] = None  # type: ignore[assignment]  # how Python marks what cannot be imported
+    try:
+        return create()
+    except Exception:
+        sys.modules.pop("promptflow.tools", None)
+        return create()
+    finally:
+        sys.modules.pop("promptflow.tools", None)
 
 
 def stop_inner_retries() -> None:

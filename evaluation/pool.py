@@ -5,14 +5,8 @@ One thread reads each worker's events into one queue; everything is decided on t
 
 from __future__ import annotations
 
-import json
-import os
 import queue
 import random
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +16,8 @@ from typing import Any
 
 from domain.errors import DrawbridgeError, Invalid
 from evaluation.dataset import Row
-from evaluation.light_import import quiet_environment
+from evaluation.process import WorkerProcess
 
-_ROOT = Path(__file__).resolve().parent.parent
 _LONGEST_START = 300.0  # seconds until a worker must have loaded target and evaluators
 _LONGEST_WAIT = 60.0  # seconds between two attempts, unless Retry-After says more
 _FRUITLESS_STARTS = 3  # workers in a row that died before they finished anything
@@ -53,8 +46,8 @@ class _Task:
 
 @dataclass
 class _Worker:
-    process: subprocess.Popen[str]
     started: float
+    process: WorkerProcess = field(init=False)
     loaded: bool = False
     scoring: bool = False  # its evaluators are loaded, so deadlines count
     tasks: dict[str, _Task] = field(default_factory=dict)
@@ -66,15 +59,16 @@ class Pool:
     """Worker processes for one target and its evaluators. Use as a context manager: leaving it ends them."""
 
     def __init__(self, setup: Mapping[str, Any], crew: Crew, home: Path) -> None:
-        self._setup = json.dumps({**setup, "concurrency": crew.concurrency})
+        self._setup = {**setup, "concurrency": crew.concurrency}
         self._required = setup["columns"]
         self._crew = crew
-        self._environment = quiet_environment({**os.environ, "PYTHONPATH": str(_ROOT)}, home)
+        self._home = home
         self._events: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()
         self._hold_until = 0.0  # the model refused: nothing is asked before
         self._fruitless = 0
+        self._inputs: dict[str, bool] | None = None
 
     def __enter__(self) -> Pool:
         for _ in range(self._crew.workers):
@@ -83,7 +77,7 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for worker in self._workers:
-            _kill(worker)
+            worker.process.kill()
         for worker in self._workers:
             worker.process.wait()
 
@@ -96,6 +90,12 @@ class Pool:
             for result in self._next_results():
                 remaining -= 1
                 yield result
+
+    def load(self) -> dict[str, bool]:
+        """Wait until the target is loaded; return its inputs. Raises Invalid when it cannot be."""
+        while self._inputs is None:
+            self._next_results()
+        return self._inputs
 
     def _next_results(self) -> list[dict[str, Any]]:
         try:
@@ -112,6 +112,7 @@ class Pool:
         if kind == "loaded":
             _check_inputs(event["inputs"], self._required)
             worker.loaded = True
+            self._inputs = event["inputs"]
         elif kind == "evaluators":
             worker.scoring = True
             for task in worker.tasks.values():
@@ -145,7 +146,7 @@ class Pool:
 
     def _worker_ended(self, worker: _Worker) -> list[dict[str, Any]]:
         """Replace a worker that is gone, and settle or queue what it was running."""
-        worker.process.wait()
+        ending = worker.process.wait()
         self._workers.remove(worker)
         self._fruitless += 0 if worker.expired else 1
         results = [self._timed_out(worker.tasks.pop(row)) for row in worker.expired]
@@ -153,28 +154,28 @@ class Pool:
             if worker.expired:
                 self._waiting.appendleft(task)  # the worker was ended because of another row
             else:
-                results.extend(self._lost(task, worker.process.returncode))
-        self._refuse_endless_starts(worker)
+                results.extend(self._lost(task, ending))
+        self._refuse_endless_starts(worker, ending)
         self._start_worker()
         return results
 
-    def _lost(self, task: _Task, status: int) -> list[dict[str, Any]]:
+    def _lost(self, task: _Task, ending: str) -> list[dict[str, Any]]:
         task.kills += 1
         task.attempts += 1
         if task.kills == 1:
             self._waiting.append(task)
             return []
         self._fruitless = 0
-        return [_result(task, {"error": f"the worker process {_ending(status)} both times this row ran"})]
+        return [_result(task, {"error": f"the worker process {ending} both times this row ran"})]
 
     def _timed_out(self, task: _Task) -> dict[str, Any]:
         task.attempts += 1
         return _result(task, {"error": f"no answer within {self._crew.row_timeout:g} s: the row was given up"})
 
-    def _refuse_endless_starts(self, worker: _Worker) -> None:
+    def _refuse_endless_starts(self, worker: _Worker, ending: str) -> None:
         if self._fruitless >= _FRUITLESS_STARTS and not worker.tasks:
             what = "after" if worker.loaded else "before"
-            raise DrawbridgeError(f"worker processes {_ending(worker.process.returncode)} {what} the target was loaded")
+            raise DrawbridgeError(f"the worker process {ending} {what} the target was loaded, again and again")
 
     def _assign(self) -> None:
         now = time.monotonic()
@@ -196,11 +197,7 @@ class Pool:
         worker.tasks[task.row.id] = task
         worker.alone = bool(task.kills)
         task.deadline = now + self._crew.row_timeout
-        message = json.dumps({"data": task.row.data, "attempt": task.attempt})
-        try:
-            _write(worker, message)
-        except OSError:
-            return  # it is gone; its reader says so in a moment
+        worker.process.send({"data": task.row.data, "attempt": task.attempt})
 
     def _next_moment(self) -> float:
         """Return when something has to be looked at even if no worker says anything."""
@@ -220,43 +217,42 @@ class Pool:
             if worker.scoring and not worker.expired:
                 worker.expired = {row for row, task in worker.tasks.items() if now >= task.deadline}
                 if worker.expired:
-                    _kill(worker)
+                    worker.process.kill()
 
     def _start_worker(self) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "evaluation.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self._environment,
-            encoding="utf-8",
-            process_group=0,  # what the target starts ends with it
-        )
-        worker = _Worker(process, time.monotonic())
+        worker = _Worker(time.monotonic())
+        worker.process = WorkerProcess(self._setup, self._home, lambda event: self._events.put((worker, event)))
         self._workers.append(worker)
-        threading.Thread(target=self._read, args=(worker,), daemon=True).start()
-        try:
-            _write(worker, self._setup)
-        except OSError:
-            return  # it is gone; its reader says so in a moment
-
-    def _read(self, worker: _Worker) -> None:
-        if worker.process.stdout is not None:
-            for line in worker.process.stdout:
-                self._events.put((worker, json.loads(line)))
-        self._events.put((worker, None))
 
 
-def _write(worker: _Worker, message: str) -> None:
-    if worker.process.stdin is not None:
-        worker.process.stdin.write(message + "\n")
-        worker.process.stdin.flush()
+def run_aggregation(
+    target: Mapping[str, Any],
+    evaluators: Mapping[str, Mapping[str, Any]],
+    results: Sequence[Path],
+    repository: Path,
+    home: Path,
+) -> dict[str, float]:
+    """Run the aggregation of evaluation flows over all result lines, in a worker process. Return the metrics.
 
-
-def _kill(worker: _Worker) -> None:
+    Raises Invalid when an evaluation flow cannot do it, DrawbridgeError when its process ends or takes too long.
+    """
+    events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    setup = {"repository": str(repository.resolve()), "target": dict(target), "evaluators": dict(evaluators)}
+    files = [str(path.resolve()) for path in results]
+    process = WorkerProcess({**setup, "aggregate": files}, home, events.put)
     try:
-        os.killpg(worker.process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        worker.process.kill()
+        event = events.get(timeout=_LONGEST_START)
+    except queue.Empty as error:
+        raise DrawbridgeError(f"aggregation did not end within {_LONGEST_START:g} s") from error
+    finally:
+        process.kill()
+    ending = process.wait()
+    if event is None:
+        raise DrawbridgeError(f"aggregation did not end: its process {ending}")
+    if event["event"] == "invalid":
+        raise Invalid(event["error"])
+    metrics: dict[str, float] = event["metrics"]
+    return metrics
 
 
 def _check_inputs(inputs: Mapping[str, bool], columns: Mapping[str, Any]) -> None:
@@ -286,10 +282,3 @@ def _result(task: _Task, event: Mapping[str, Any]) -> dict[str, Any]:
 
 def _worded(reason: str, task: _Task) -> str:
     return f"{reason} (after {task.attempts} attempts)" if task.attempts > 1 else reason
-
-
-def _ending(status: int) -> str:
-    if status >= 0:
-        return f"exited with status {status}"
-    name = signal.Signals(-status).name
-    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from domain.errors import Invalid
 from evaluation.failures import describe
-from evaluation.light_import import import_promptflow_core, stop_inner_retries
+from evaluation.light_import import create_lightly, import_promptflow_core, stop_inner_retries
 from evaluation.targets import Answer
 
 _NO_LIMIT = 7 * 86400  # seconds; the row timeout is kept by the supervisor
@@ -70,10 +71,9 @@ def load_flow(path: str, repository: Path, connections: Mapping[str, Mapping[str
     """Load a flow directory, flow file or prompty of the repository. Raises Invalid saying why it cannot be used."""
     file = _flow_file(repository / path, path)
     import_promptflow_core()
+    known = {name: _connection(name, values) for name, values in connections.items()}
     try:
-        executor = _load_executor(file, connections)
-    except Invalid:
-        raise
+        executor = _load_executor(file, known, connections)
     except BaseException as error:  # a module of the flow may even call sys.exit
         raise Invalid(f"flow {path} cannot be loaded: {describe(error)}") from error
     stop_inner_retries()
@@ -91,17 +91,18 @@ def _flow_file(place: Path, path: str) -> Path:
     return found[0]
 
 
-def _load_executor(file: Path, connections: Mapping[str, Mapping[str, Any]]) -> Any:
+def _load_executor(file: Path, known: Mapping[str, Any], connections: Mapping[str, Mapping[str, Any]]) -> Any:
     from promptflow.core import Prompty  # noqa: PLC0415  slow, and only worker processes need it
     from promptflow.executor import FlowExecutor  # noqa: PLC0415
 
-    known = {name: _connection(name, values) for name, values in connections.items()}
-    source: Any = file
-    if file.suffix == ".prompty":
-        source = Prompty.load(source=file)
-        configuration = _prompty_configuration(source, connections)
-        source = Prompty.load(source=file, model={"configuration": configuration}) if configuration else source
-    return FlowExecutor.create(source, known, file.parent, raise_ex=True, env_exporter_setup=False)
+    def create(source: Any) -> Any:
+        return FlowExecutor.create(source, dict(known), file.parent, raise_ex=True, env_exporter_setup=False)
+
+    if file.suffix != ".prompty":
+        return create_lightly(partial(create, file), file.read_text(encoding="utf-8"))
+    prompty = Prompty.load(source=file)
+    configuration = _prompty_configuration(prompty, connections)
+    return create(Prompty.load(source=file, model={"configuration": configuration}) if configuration else prompty)
 
 
 def _connection(name: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,14 @@ class Progress:
     done: int
     total: int
     errored: int
+    last: Mapping[str, Any] | None = None  # the result that was just added
 
 
-def run_shard(shard: Shard, results: Path, home: Path, tell: Callable[[Progress], None]) -> Progress:
+def run_shard(shard: Shard, results: Path | None, home: Path, tell: Callable[[Progress], None]) -> Progress:
     """Run the rows that `results` does not have yet, append each as it finishes, and tell how far it is.
 
-    `home` is where Prompt Flow may keep files. Raises Invalid for input that a person has to correct.
+    Without a `results` file they are only told. `home` is where Prompt Flow may keep files.
+    Raises Invalid for input that a person has to correct.
     """
     setup = {
         "repository": str(shard.repository.resolve()),
@@ -50,15 +53,16 @@ def run_shard(shard: Shard, results: Path, home: Path, tell: Callable[[Progress]
     }
     with Pool(setup, shard.crew, home) as pool:  # workers import while rows are read
         rows = choose_rows(shard)
-        kept = read_results(results)
+        kept = read_results(results) if results else {}
         finished = [kept[row.id] for row in rows if row.id in kept]
         progress = Progress(len(finished), len(rows), sum(1 for result in finished if result["error"]))
         tell(progress)
-        with results.open("a", encoding="utf-8") as file:
+        with results.open("a", encoding="utf-8") if results else nullcontext() as file:
             for result in pool.run([row for row in rows if row.id not in kept]):
-                file.write(json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n")
-                file.flush()
-                progress = Progress(progress.done + 1, progress.total, progress.errored + bool(result["error"]))
+                if file is not None:
+                    file.write(json.dumps(result, ensure_ascii=False, allow_nan=False) + "\n")
+                    file.flush()
+                progress = Progress(progress.done + 1, progress.total, progress.errored + bool(result["error"]), result)
                 tell(progress)
     return progress
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,8 @@ import pytest
 
 from evaluation.pool import Crew
 from evaluation.shard import Progress, Shard, run_shard
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ECHO = """
     from promptflow.core import tool
@@ -88,6 +92,15 @@ class Repository:
         results = [json.loads(line) for line in self.results_file.read_text(encoding="utf-8").splitlines()]
         assert end.done == end.total == len(results) == len({result["id"] for result in results})
         return {result["id"]: result for result in results}
+
+    def run_job(self, kind: str, spec: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Run a job as the local compute does, in a process of its own; return its exit status and result."""
+        (self.job / "job.json").write_text(json.dumps({"name": "job", "kind": kind, "spec": spec, "timeout": 60}))
+        env = {"PATH": "/usr/bin:/bin", "HOME": str(self.job / "home"), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+        done = subprocess.run(
+            [sys.executable, "-m", "evaluation", "job", str(self.job)], env=env, cwd=self.job, check=False
+        )
+        return done.returncode, json.loads((self.job / "result.json").read_text())
 
 
 @pytest.fixture

@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
 F1 = {
     "use": "azure.ai.evaluation.F1ScoreEvaluator",
     "columns": {"response": "${target.answer}", "ground_truth": "${data.answer}"},
 }
-
-
-def run_job(job: Path, kind: str, spec: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """Run a job the way the local compute does; return its exit status and result."""
-    (job / "job.json").write_text(json.dumps({"name": "job", "kind": kind, "spec": spec, "timeout": 60}))
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(job / "home"), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
-    done = subprocess.run([sys.executable, "-m", "evaluation", "job", str(job)], env=env, cwd=job, check=False)
-    return done.returncode, json.loads((job / "result.json").read_text())
 
 
 def spec(**changes: Any) -> dict[str, Any]:
@@ -39,7 +27,7 @@ def test_rows_are_answered_and_scored_by_f1(repository):
     """A Python DAG flow and F1 of azure-ai-evaluation give one scored line per row and a result that says so."""
     repository.questions("one", "two", "three")
 
-    status, result = run_job(repository.job, "rows", spec())
+    status, result = repository.run_job("rows", spec())
 
     lines = [json.loads(line) for line in repository.results_file.read_text().splitlines()]
     assert status == 0
@@ -54,8 +42,8 @@ def test_shards_cover_each_row_once(repository):
     repository.questions(*"abcdef")
     exact = {"exact": {"use": "evaluators.exact:score", "columns": {"response": "x", "truth": "${data.answer}"}}}
 
-    run_job(repository.job, "rows", spec(evaluators=exact, start=0, stop=4))
-    status, result = run_job(repository.job, "rows", spec(evaluators=exact, start=4, stop=6))
+    repository.run_job("rows", spec(evaluators=exact, start=0, stop=4))
+    status, result = repository.run_job("rows", spec(evaluators=exact, start=4, stop=6))
 
     ids = [json.loads(line)["id"] for line in repository.results_file.read_text().splitlines()]
     assert (status, result["rows"]) == (0, 2)
@@ -66,7 +54,7 @@ def test_bad_input_is_one_clear_line(repository):
     """A dataset that cannot be read ends the job with the reason in its result, and status 1."""
     repository.write("data/full.jsonl", '{"question": "a"}\n{oops\n')
 
-    status, result = run_job(repository.job, "rows", spec())
+    status, result = repository.run_job("rows", spec())
 
     assert status == 1
     assert result == {
@@ -77,7 +65,7 @@ def test_bad_input_is_one_clear_line(repository):
 
 def test_unknown_kind_is_refused(repository):
     """A job of a kind this version does not know says which kinds it knows."""
-    status, result = run_job(repository.job, "guess", {})
+    status, result = repository.run_job("guess", {})
 
     assert status == 1
     assert result["error"].startswith("job.json: kind 'guess' is unknown: expected one of rows")
