@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def invoker(load):
     asyncio.run(made.stop(1))
 
 
-def act(invoker: Invoker, name: str, text: str) -> str | None:
+def act(invoker: Invoker, name: str, text: str) -> Any:
     return asyncio.run(invoker.act(name, text, "instance"))
 
 

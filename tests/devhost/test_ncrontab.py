@@ -117,6 +117,7 @@ def test_hour_that_comes_twice_gives_one_run(zone):
     schedule = parse_schedule("0 30 2 * * *")
 
     first = schedule.next_after(datetime(2024, 10, 26, 12, 0, tzinfo=UTC))
+    assert first is not None
     second = schedule.next_after(first)
 
     assert first == datetime(2024, 10, 27, 0, 30, tzinfo=UTC)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import pytest
 import requests
@@ -12,7 +13,7 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from devhost.environment import StartError
 from devhost.signin import COOKIE, read_people, require_loopback
-from tests.devhost.harness import HostFailed, running_host, start_host, write_app
+from tests.devhost.harness import HostFailed, RunningHost, running_host, start_host, write_app
 
 CODE = """
 import json, os
@@ -50,17 +51,15 @@ def host(app_dir):
         yield running
 
 
-def sign_in(host, login: str, **arguments) -> requests.Session:
+def sign_in(host: RunningHost, login: str) -> requests.Session:
     """Choose a person as a browser does."""
     session = requests.Session()
-    answer = session.post(
-        f"{host.url}/.auth/login", data={"login": login}, allow_redirects=False, timeout=10, **arguments
-    )
+    answer = session.post(f"{host.url}/.auth/login", data={"login": login}, allow_redirects=False, timeout=10)
     answer.raise_for_status()
     return session
 
 
-def who(host, session=requests, **arguments) -> dict:
+def who(host: RunningHost, session: Any = requests, **arguments: Any) -> Any:
     """Ask the app whom it sees."""
     return session.get(f"{host.url}/api/who", timeout=10, **arguments).json()
 
@@ -70,8 +69,8 @@ def test_page_lists_the_people_and_says_what_it_is(host):
     page = HTMLParser(requests.get(f"{host.url}/.auth/login", timeout=10).text)
 
     assert [button.attributes["value"] for button in page.css("form[method=post] button")] == ["maria", "jonas"]
-    assert page.css_first("button").text() == "Maria <b>Silva</b> <maria@contoso.com>"
-    assert "Development sign-in" in page.css_first(".label").text()
+    assert page.css("button")[0].text() == "Maria <b>Silva</b> <maria@contoso.com>"
+    assert "Development sign-in" in page.css(".label")[0].text()
 
 
 def test_signed_in_request_carries_the_platform_headers(host):
@@ -126,9 +125,9 @@ def test_tampered_cookie_is_nobody(host, change):
 
 def test_login_of_one_cookie_cannot_be_put_into_another(host):
     """The signature covers the person."""
-    maria = sign_in(host, "maria").cookies[COOKIE]
-    jonas = sign_in(host, "jonas").cookies[COOKIE]
-    mixed = jonas.split(".")[0] + "." + maria.split(".", 1)[1]
+    maria = str(sign_in(host, "maria").cookies[COOKIE])
+    jonas = str(sign_in(host, "jonas").cookies[COOKIE])
+    mixed = jonas.split(".", maxsplit=1)[0] + "." + maria.split(".", 1)[1]
 
     assert who(host, cookies={COOKIE: mixed})["headers"] == {}
 
@@ -145,7 +144,7 @@ def test_relative_target_is_followed(host):
     """After signing in, the person is where they wanted to go."""
     query = urlencode({"post_login_redirect_uri": "/api/who?x=1"})
     page = HTMLParser(requests.get(f"{host.url}/.auth/login?{query}", timeout=10).text)
-    action = page.css_first("form").attributes["action"]
+    action = str(page.css("form")[0].attributes["action"])
 
     answer = requests.post(host.url + action, data={"login": "maria"}, allow_redirects=False, timeout=10)
 
@@ -168,7 +167,7 @@ def test_relative_target_is_followed(host):
 @pytest.mark.parametrize("path", ["/.auth/login?post_login_redirect_uri=", "/.auth/logout?post_logout_redirect_uri="])
 def test_target_on_another_site_is_not_followed(host, target, path):
     """The sign-in is no open redirect."""
-    url = host.url + path + requests.utils.quote(target, safe="")
+    url = host.url + path + quote(target, safe="")
     method = "POST" if "login?" in path else "GET"
 
     answer = requests.request(method, url, data={"login": "maria"}, allow_redirects=False, timeout=10)

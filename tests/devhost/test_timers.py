@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Coroutine
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -33,7 +35,7 @@ class Ticker:
     """Remembers what each run was told."""
 
     def __init__(self, error: Exception | None = None) -> None:
-        self.told: list[dict] = []
+        self.told: list[dict[str, Any]] = []
         self.error = error
 
     async def tick(self, function: Function, timer_json: str) -> None:
@@ -72,14 +74,14 @@ def timer(text: str = HOURLY, *, run_on_startup: bool = False, monitored: bool =
     return Timer(function, parse_schedule(text), text, run_on_startup, monitored)
 
 
-async def start(notes, ticker, clock, **kinds) -> TimerListener:
+async def start(notes: Notes, ticker: Ticker, clock: Clock, **kinds: Any) -> TimerListener:
     """Start as a host does."""
     listener = TimerListener(timer(**kinds), ticker, notes, clock)
     await listener.start()
     return listener
 
 
-def run(coroutine):
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Drive a coroutine that waits for nothing."""
     with pytest.raises(StopIteration) as ended:
         coroutine.send(None)

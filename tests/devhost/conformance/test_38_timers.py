@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -48,14 +51,14 @@ def app_dir(tmp_path):
     return write_app(tmp_path, CODE)
 
 
-def runs(app_dir, name: str) -> list[list]:
+def runs(app_dir: Path, name: str) -> list[list[Any]]:
     """Read what a timer function wrote."""
     path = app_dir / "runs.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return [run for run in map(json.loads, lines) if run[0] == name]
 
 
-def wait_for(condition) -> None:
+def wait_for(condition: Callable[[], Any]) -> None:
     """Wait until something is so."""
     deadline = time.monotonic() + 20
     while not condition():
@@ -94,7 +97,7 @@ def test_case_38_run_missed_while_the_host_was_down_is_made_up_once(app_dir, tmp
     assert schedule == {"AdjustForDST": True}
 
 
-def pretend_a_year_passed(hub) -> str:
+def pretend_a_year_passed(hub: Path) -> str:
     """Move what the hub remembers of `yearly` into the past; returns the occurrence that is now missed."""
     missed = datetime.now().astimezone().replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
     last = missed - timedelta(days=30)
