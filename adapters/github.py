@@ -53,7 +53,8 @@ class GitHub:
     ) -> None:
         self._url = url.rstrip("/")
         self._token = token
-        self._app = (app_id, app_key) if app_id and not token else None
+        # Settings of one line carry a PEM's line breaks as \n.
+        self._app = (app_id, app_key.replace("\\n", "\n")) if app_id and not token else None
         self._timeout = timeout
         self._steady = Steady(self._url, sleep, now)
         self._here = _PerThread()

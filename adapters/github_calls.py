@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import jwt
 import requests
 from github import BadAttributeException, GithubException
 
@@ -63,6 +64,8 @@ class Steady:
             return attempt()
         except GithubException as error:
             raise self._refusal(error) from error
+        except jwt.InvalidKeyError:
+            raise Forbidden("DRAWBRIDGE_GITHUB_APP_KEY is not a private key in PEM form.") from None
         except requests.RequestException as error:
             # Its text and traceback hold whole URLs, and an archive's URL holds a token.
             raise Unavailable(f"{self._host} did not answer: {_network(error)}.") from None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+import requests
 
 from adapters.github import GitHub
+from adapters.github_calls import fetch
 from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
 from devhost.github.server import Options
+from domain.errors import Forbidden, Invalid, NotFound, Unavailable
 
 ZEROS = "0" * 40
 LABEL = "skip-e2e-evaluation"
@@ -127,3 +132,398 @@ def test_download_has_the_files_of_the_commit(world, tmp_path):
         folder = f"{world.repository.replace('/', '-')}-{sha[:7]}"
         assert archive.extractfile(f"{folder}/flows/chat.yaml").read() == b"nodes: []\n"
     assert [path.name for path in tmp_path.iterdir()] == ["files.tar.gz"]
+
+
+def test_direct_push_has_no_changes(world):
+    """A commit pushed straight to main comes from no change; its author is the one in the commit."""
+    sha = world.double.push(world.repository, "main", {"a.txt": "a"}, "Fix at once\n\nlong story", author="sam")
+
+    found = origin(world, sha)
+    assert found.changes == ()
+    assert (found.commit.author, found.commit.message) == ("sam", "Fix at once")
+    assert found.commit.committed_at.endswith("Z")
+
+
+def test_many_changes_in_one_push_are_all_found_oldest_first(world):
+    """Several changes merged between two looks at main, by every method, are each found once."""
+    for number, method in enumerate(("merge", "squash", "rebase"), start=1):
+        pull = merged(world, f"alex/{number}-x", [f"label-{number}"], method, commits=3, title=f"By {method}")
+    sha = world.double.push(world.repository, "main", {"direct.txt": "x"})
+
+    found = origin(world, sha)
+    assert [change.title for change in found.changes] == ["By merge", "By squash", "By rebase"]
+    assert [change.labels for change in found.changes] == [("label-1",), ("label-2",), ("label-3",)]
+    assert [change.title for change in origin(world, sha, before=pull["merge_commit_sha"]).changes] == []
+
+
+def test_only_changes_into_the_branch_count(world):
+    """A feature merged to develop, and develop to main: the release comes from the second alone."""
+    world.double.push(world.repository, "alex/1-x", {"x.txt": "x"}, author="alex", base="develop")
+    world.double.open_pull_request(world.repository, "alex/1-x", "Feature", labels=[LABEL], base="develop")
+    on_develop = world.double.merge(world.repository, 1, by="sam")["merge_commit_sha"]
+    world.double.open_pull_request(world.repository, "develop", "Release", author="sam")
+    sha = world.double.merge(world.repository, 2, by="maria")["merge_commit_sha"]
+
+    found = origin(world, sha)
+    assert [change.number for change in found.changes] == [2]
+    assert found.opt_outs == ()
+    assert [change.number for change in origin(world, on_develop, branch="develop").changes] == [1]
+
+
+def test_opt_out_names_who_put_the_label_there_and_when(world):
+    """The last person who put the label on before the merge is the one who opted out."""
+    world.double.push(world.repository, "alex/1-x", {"x.txt": "x"}, author="alex")
+    world.double.open_pull_request(world.repository, "alex/1-x", "Typo", author="alex", labels=[LABEL, "docs"])
+    world.double.remove_label(world.repository, 1, LABEL, by="maria")
+    labelled = world.double.add_label(world.repository, 1, LABEL.upper(), by="sam")
+    sha = world.double.merge(world.repository, 1, by="maria")["merge_commit_sha"]
+
+    found = origin(world, sha)
+    (opt_out,) = found.opt_outs
+    assert (opt_out.label, opt_out.change, opt_out.by) == (LABEL.upper(), 1, "sam")
+    assert opt_out.at <= labelled["updated_at"]
+    assert found.changes[0].labels == ("docs", LABEL.upper())
+
+
+def test_label_removed_before_merging_is_no_opt_out(world):
+    """What was taken back before the merge does not count."""
+    world.double.push(world.repository, "alex/1-x", {"x.txt": "x"})
+    world.double.open_pull_request(world.repository, "alex/1-x", "Typo", labels=[LABEL])
+    world.double.remove_label(world.repository, 1, LABEL, by="maria")
+    sha = world.double.merge(world.repository, 1, by="maria")["merge_commit_sha"]
+
+    assert origin(world, sha).opt_outs == ()
+    assert origin(world, sha).changes[0].labels == ()
+
+
+def test_labels_changed_after_merging_do_not_count(world):
+    """Neither a label added later nor one removed later changes what was merged."""
+    sha = merged(world, labels=["docs"])["merge_commit_sha"]
+    world.double.add_label(world.repository, 1, LABEL, by="eve")
+    world.double.remove_label(world.repository, 1, "docs", by="eve")
+
+    assert origin(world, sha).opt_outs == ()
+    assert origin(world, sha).changes[0].labels == ("docs",)
+
+
+def test_new_branch_counts_as_a_push_of_its_head(world):
+    """Forty zeros before: only what brought the head itself is looked for."""
+    first = merged(world, "alex/1-x")
+    second = merged(world, "alex/2-y")
+
+    assert [one.number for one in origin(world, second["merge_commit_sha"], ZEROS).changes] == [second["number"]]
+    assert [one.number for one in origin(world, first["merge_commit_sha"], ZEROS).changes] == [first["number"]]
+
+
+def test_forced_push_is_compared_with_what_both_share(world):
+    """A rewritten main brings what it has that the old one had not; an unknown old head, only the new head."""
+    merged(world, "alex/1-x")
+    rewritten = world.double.push(world.repository, "main", {"y.txt": "y"}, base=world.first, force=True)
+    sha = merged(world, "alex/2-y")["merge_commit_sha"]
+
+    assert [one.number for one in origin(world, sha, rewritten).changes] == [2]
+    assert [one.number for one in origin(world, sha, "a" * 40).changes] == [2]
+    assert [one.number for one in origin(world, world.first, sha).changes] == []
+
+
+def test_push_of_more_commits_than_a_page_holds(world):
+    """A change of 120 commits is read over several pages and found once, in a handful of requests."""
+    merged(world, "alex/1-small")
+    git = world.double.repository(world.repository)["clone_path"]
+    push_commits(git, "alex/2-big", 120)
+    world.double.open_pull_request(world.repository, "alex/2-big", "Big")
+    sha = world.double.merge(world.repository, 2, by="maria")["merge_commit_sha"]
+    before = len(world.double.requests())
+
+    assert [one.number for one in origin(world, sha).changes] == [1, 2]
+    assert len(world.double.requests()) - before < 20
+
+
+def push_commits(git_dir, branch, count):
+    """Write many commits at once, faster than one by one."""
+    stream = "".join(
+        f"commit refs/heads/{branch}\ncommitter alex <alex@users.noreply.example> {1_700_000_000 + number} +0000\n"
+        f"data 4\nmore\n{f'from refs/heads/main^0{chr(10)}' if not number else ''}"
+        f"M 644 inline big/{number}\ndata 1\nx\n"
+        for number in range(count)
+    )
+    subprocess.run(["git", "-C", git_dir, "fast-import", "--quiet"], input=stream.encode(), check=True)
+
+
+def test_unknown_commit_and_repository_are_not_found(world):
+    """What GitHub does not have is told with what to check."""
+    with pytest.raises(NotFound, match="check the name and what our token or App may see"):
+        origin(world, "b" * 40)
+    with pytest.raises(NotFound, match="404 Not Found"):
+        world.github.set_status("contoso/nothing", world.first, "c", "success", "", "")
+
+
+@pytest.mark.parametrize(
+    ("repository", "sha"), [("contoso", "a" * 40), ("../../app", "a" * 40), ("a/b?c", "a" * 40), ("a/b", "main")]
+)
+def test_names_that_are_none_never_reach_github(world, repository, sha):
+    """A path is only ever made of a repository's name and a full sha."""
+    before = len(world.double.requests())
+
+    with pytest.raises(Invalid, match="is not a"):
+        world.github.set_status(repository, sha, "c", "success", "", "")
+    assert len(world.double.requests()) == before
+
+
+def test_wrong_token_is_told_with_what_to_check(world):
+    """Refused credentials are not tried again, and the message names the setting, not the token."""
+    github = GitHub(world.double.origin, "ghp_wrong", sleep=world.pauses.append)
+
+    with pytest.raises(Forbidden, match="check DRAWBRIDGE_GITHUB_TOKEN") as refused:
+        github.find_origin(world.repository, world.first, ZEROS, LABEL)
+    assert "ghp_wrong" not in str(refused.value)
+    assert world.pauses == []
+
+
+def test_server_errors_are_tried_again(world):
+    """5xx twice, then success: one status, after growing pauses."""
+    world.double.fault(method="POST", path_regex="/statuses/", status=502, times=2)
+    world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+
+    assert len(world.double.commit(world.repository, world.first)["statuses"]) == 1
+    assert world.pauses == [1.0, 2.0]
+
+
+def test_lasting_trouble_is_unavailable(world):
+    """After four tries the caller hears that GitHub is in trouble."""
+    world.double.fault(status=503, times=99, message="maintenance")
+
+    with pytest.raises(Unavailable, match=r"is in trouble \(503 maintenance\)"):
+        world.github.ensure_deployment(world.repository, world.first, "dev", "r")
+    assert world.pauses == [1.0, 2.0, 4.0]
+
+
+def test_retry_after_is_honoured(world):
+    """A 429 is waited out for as long as GitHub says."""
+    world.double.fault(status=429, retry_after=7)
+    world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+
+    assert world.pauses == [7.0]
+    assert len(world.double.commit(world.repository, world.first)["statuses"]) == 1
+
+
+def test_long_limits_are_left_to_the_caller(world):
+    """A pause over 20 seconds is not slept in an activity: the caller gets it in seconds, and at once."""
+    world.double.fault(status=403, retry_after=90, message="You have exceeded a secondary rate limit")
+
+    with pytest.raises(Unavailable, match="limits our requests") as limited:
+        world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+    assert limited.value.retry_after == 90.0
+    assert world.pauses == []
+
+
+def test_secondary_limit_without_a_time_means_a_minute(world):
+    """GitHub asks to wait at least a minute when it does not say how long."""
+    world.double.fault(status=403, message="You have exceeded a secondary rate limit. Please wait a few minutes")
+
+    with pytest.raises(Unavailable) as limited:
+        world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+    assert limited.value.retry_after == 60.0
+
+
+def test_used_up_limit_waits_for_its_reset(world):
+    """x-ratelimit-reset says when the hour is over, by a clock the test holds."""
+    github = GitHub(world.double.origin, TOKEN, sleep=world.pauses.append, now=lambda: 1_000_000.0)
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1000010", "X-RateLimit-Limit": "5000"}
+    world.double.fault(status=403, message="API rate limit exceeded", headers=headers)
+    github.set_status(world.repository, world.first, "c", "success", "fine", "")
+
+    assert world.pauses == [11.0]
+
+
+def test_plain_403_is_a_missing_permission(world):
+    """Without a sign of a limit, waiting would not help."""
+    world.double.fault(status=403, message="Resource not accessible by integration")
+
+    with pytest.raises(Forbidden, match=r"give the token or App the permission \(403 Resource not accessible"):
+        world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+    assert world.pauses == []
+
+
+def test_silence_is_given_up_and_tried_again(world):
+    """A reply that does not come within the timeout counts as trouble; the next try works."""
+    world.double.fault(method="POST", path_regex="/statuses/", hang=3.0)
+    world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+
+    assert world.pauses == [1.0]
+    assert len(world.double.commit(world.repository, world.first)["statuses"]) == 1
+
+
+def test_unreachable_github_is_unavailable(world):
+    """A refused connection names the host and what to look at, never a URL with secrets."""
+    github = GitHub("http://127.0.0.1:1", TOKEN, sleep=world.pauses.append)
+
+    with pytest.raises(Unavailable, match=r"127.0.0.1:1 did not answer: the connection failed .* check the route"):
+        github.set_status(world.repository, world.first, "c", "success", "fine", "")
+
+
+LOST = [{"reset": True}, {"status": 502}, {"hang": 3.0}]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_lost_replies_leave_one_of_each(world, lost):
+    """The effect is done and its reply lost: trying again leaves one comment, one deployment, one of each status."""
+    merged(world)
+
+    def lose(path):
+        world.double.fault(method="POST", path_regex=path, after_effect=True, **lost)
+
+    lose("/issues/1/comments$")
+    url = world.github.upsert_comment(world.repository, 1, world.first, "release", "evaluating")
+    lose("/statuses/[0-9a-f]+$")
+    world.github.set_status(world.repository, world.first, "c", "pending", "running", "")
+    lose("/deployments$")
+    number = world.github.ensure_deployment(world.repository, world.first, "dev", "r")
+    lose("/deployments/[0-9]+/statuses$")
+    world.github.set_deployment_status(world.repository, number, "in_progress", "starting", "", "")
+
+    on_commit = world.double.commit(world.repository, world.first)
+    assert [one["html_url"] for one in world.double.pull(world.repository, 1)["comments"]] == [url]
+    assert [one["state"] for one in on_commit["statuses"]] == ["pending"]
+    assert [one["id"] for one in on_commit["deployments"]] == [number]
+    assert [one["state"] for one in on_commit["deployments"][0]["statuses"]] == ["in_progress"]
+    assert len(world.pauses) == 4
+
+
+def test_comment_goes_to_the_commit_without_a_change(world):
+    """After a direct push the commit carries the comment, updated in place as well."""
+    for body in ("evaluating", "released"):
+        url = world.github.upsert_comment(world.repository, None, world.first, "release", body)
+
+    (comment,) = world.double.commit(world.repository, world.first)["commit_comments"]
+    assert comment["body"] == "<!-- drawbridge:release -->\nreleased"
+    assert url == comment["html_url"]
+
+
+def test_other_peoples_comments_are_left_alone(world):
+    """Somebody who quotes our comment, hidden marker and all, keeps theirs."""
+    merged(world)
+    world.double.comment(world.repository, 1, "<!-- drawbridge:release -->\nmine now", by="eve")
+    world.github.upsert_comment(world.repository, 1, world.first, "release", "evaluating")
+    world.github.upsert_comment(world.repository, 1, world.first, "release", "released")
+
+    comments = world.double.pull(world.repository, 1)["comments"]
+    assert [(one["user"]["login"], one["body"].split("\n")[1]) for one in comments] == [
+        ("eve", "mine now"),
+        ("drawbridge-ci", "released"),
+    ]
+
+
+def test_comments_written_twice_at_once_become_one(world):
+    """Two first comments from a race are one again after the next update."""
+    merged(world)
+    for body in ("one", "two"):
+        world.double.comment(world.repository, 1, f"<!-- drawbridge:release -->\n{body}", by="drawbridge-ci")
+    world.github.upsert_comment(world.repository, 1, world.first, "release", "three")
+
+    bodies = [one["body"] for one in world.double.pull(world.repository, 1)["comments"]]
+    assert bodies == ["<!-- drawbridge:release -->\nthree"]
+
+
+def test_comment_far_down_is_found(world):
+    """Ours is found behind more comments than a page holds."""
+    merged(world)
+    first = world.github.upsert_comment(world.repository, 1, world.first, "b", "ours")
+    for number in range(101):
+        world.double.comment(world.repository, 1, f"talk {number}", by="sam")
+    second = world.github.upsert_comment(world.repository, 1, world.first, "a", "another of ours")
+
+    assert world.github.upsert_comment(world.repository, 1, world.first, "a", "again") == second
+    assert world.github.upsert_comment(world.repository, 1, world.first, "b", "again") == first
+    assert len(world.double.pull(world.repository, 1)["comments"]) == 103
+
+
+def test_long_comment_arrives_cut_with_a_note(world):
+    """70,000 characters arrive as what GitHub takes, whole lines, ending with a note outside any code block."""
+    merged(world)
+    row = "| row | 0.5 |\n"
+    world.github.upsert_comment(world.repository, 1, world.first, "a", row * 5_000)
+    world.github.upsert_comment(world.repository, 1, world.first, "b", "```\n" + "x" * 70_000)
+
+    table, code = (one["body"] for one in world.double.pull(world.repository, 1)["comments"])
+    assert 65_000 < len(table) <= 65_536
+    assert table.endswith("\n| row | 0.5 |\n\n*… cut here: GitHub takes no longer comments.*")
+    assert len(code) <= 65_536
+    assert code.endswith("x\n```\n\n*… cut here: GitHub takes no longer comments.*")
+    assert code.startswith("<!-- drawbridge:b -->\n")
+
+
+def test_hostile_strings_arrive_as_they_are(world):
+    """Quotes, markup, newlines and half surrogates in what we write do no harm and are written once."""
+    hostile = "'\"`$(reboot)`<script>\r\n; DROP TABLE\x00 \ud800"
+    merged(world, title=hostile.replace("\x00", "").replace("\ud800", ""), by="eve<b>")
+    for _ in range(2):
+        world.github.set_status(world.repository, world.first, "c", "failure", hostile, "")
+        world.github.upsert_comment(world.repository, 1, world.first, "release", hostile)
+        number = world.github.ensure_deployment(world.repository, world.first, "dev & <prod>", hostile)
+        world.github.set_deployment_status(world.repository, number, "failure", hostile * 9, "", "")
+
+    on_commit = world.double.commit(world.repository, world.first)
+    assert [one["description"] for one in on_commit["statuses"]] == ["'\"`$(reboot)`<script> ; DROP TABLE\x00 ?"]
+    assert len(world.double.pull(world.repository, 1)["comments"]) == 1
+    assert [one["environment"] for one in on_commit["deployments"]] == ["dev & <prod>"]
+    (status,) = on_commit["deployments"][0]["statuses"]
+    assert len(status["description"]) == 140
+    assert status["description"].endswith("…")
+
+
+def test_other_tools_deployments_are_left_alone(world):
+    """A deployment of the same commit with a payload that is text, as other tools leave, is not taken for ours."""
+    api = f"{world.double.origin}/repos/{world.repository}/deployments"
+    theirs = {"ref": world.first, "environment": "dev", "payload": "release r"}
+    requests.post(api, json=theirs, headers={"Authorization": f"token {TOKEN}"}, timeout=10)
+    number = world.github.ensure_deployment(world.repository, world.first, "dev", "r")
+
+    assert world.github.ensure_deployment(world.repository, world.first, "dev", "r") == number
+    assert len(world.double.commit(world.repository, world.first)["deployments"]) == 2
+
+
+def test_download_does_not_show_our_token_to_the_archives_host(world, tmp_path):
+    """The archive is fetched by its link alone."""
+    world.github.download(world.repository, world.first, tmp_path / "files.tar.gz")
+
+    asked, fetched = world.double.requests()[-2:]
+    assert (asked["path"].split("/")[-2], asked["authorized"]) == ("tarball", True)
+    assert (fetched["path"].split("/")[1], fetched["authorized"]) == ("_codeload", False)
+
+
+def test_download_is_whole_or_not_there(world, tmp_path):
+    """A broken transfer is tried again with a new link; one that never works leaves nothing behind."""
+    world.double.fault(path_regex="_codeload", reset=True)
+    world.double.fault(path_regex="_codeload", status=404)
+    world.github.download(world.repository, world.first, tmp_path / "files.tar.gz")
+    world.double.fault(path_regex="_codeload", status=500, times=9)
+
+    assert tarfile.is_tarfile(tmp_path / "files.tar.gz")
+    with pytest.raises(Unavailable, match="the archive's host answered 500"):
+        world.github.download(world.repository, world.first, tmp_path / "again.tar.gz")
+    assert [path.name for path in tmp_path.iterdir()] == ["files.tar.gz"]
+
+
+def test_archive_too_large_is_refused(world, tmp_path):
+    """A repository somebody put a dataset of gigabytes in is told, not stored."""
+    link = f"{world.double.origin}/_double/deliveries"
+
+    with pytest.raises(Invalid, match="larger than 0 MB"):
+        fetch(link, tmp_path / "files", timeout=5, most=1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_share_the_adapter(world):
+    """Activities run on several threads: each status lands on its own commit."""
+    shas = [world.double.push(world.repository, "main", {"n.txt": str(number)}) for number in range(8)]
+
+    def say(sha):
+        world.github.set_status(world.repository, sha, "c", "success", sha[:7], "")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(say, shas * 3))
+
+    for sha in shas:
+        descriptions = {one["description"] for one in world.double.commit(world.repository, sha)["statuses"]}
+        assert descriptions == {sha[:7]}

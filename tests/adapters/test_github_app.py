@@ -1,0 +1,90 @@
+"""The GitHub adapter signed in as an App, against the double."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from adapters.github import GitHub
+from devhost.github.background import running
+from devhost.github.client import Client
+from devhost.github.rest import Access
+from devhost.github.server import Options
+from domain.errors import Forbidden, NotFound
+
+APP = "4711"
+REPOSITORY = "contoso/app"
+
+
+def key_pair():
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return private.decode(), public.decode()
+
+
+@pytest.fixture(scope="module")
+def keys():
+    return key_pair()
+
+
+@pytest.fixture(scope="module")
+def double(tmp_path_factory, keys):
+    access = Access(app_id=APP, app_public_key=keys[1])
+    with running(Options(tmp_path_factory.mktemp("github"), access=access)) as origin:
+        client = Client(origin)
+        client.create_repository(REPOSITORY)
+        yield client
+
+
+def test_app_writes_as_itself(double, keys):
+    """The installation is found through the repository; what the App leaves there bears its name, once."""
+    github = GitHub(double.origin, app_id=APP, app_key=keys[0])
+    head = double.repository(REPOSITORY)["heads"]["main"]
+    for body in ("evaluating", "released"):
+        github.upsert_comment(REPOSITORY, None, head, "release", body)
+        github.set_status(REPOSITORY, head, "drawbridge", "success", body, "")
+
+    on_commit = double.commit(REPOSITORY, head)
+    assert {one["creator"]["login"] for one in on_commit["statuses"]} == {"drawbridge[bot]"}
+    (comment,) = on_commit["commit_comments"]
+    assert (comment["user"]["login"], comment["user"]["type"]) == ("drawbridge[bot]", "Bot")
+    tokens = [one for one in double.requests() if one["path"].endswith("/access_tokens")]
+    assert len(tokens) == 1
+
+
+def test_app_downloads(double, keys, tmp_path):
+    """An installation token is enough for the archive; the key may come as one line."""
+    one_line = keys[0].replace("\n", "\\n")
+    github = GitHub(double.origin, app_id=APP, app_key=one_line)
+    github.download(REPOSITORY, double.repository(REPOSITORY)["heads"]["main"], tmp_path / "files.tar.gz")
+
+    assert (tmp_path / "files.tar.gz").stat().st_size > 100
+
+
+def test_app_that_is_not_installed_is_told(double, keys):
+    """A repository the App is not installed on looks as if it were not there."""
+    github = GitHub(double.origin, app_id=APP, app_key=keys[0])
+
+    with pytest.raises(NotFound, match="what our token or App may see"):
+        github.set_status("contoso/other", "a" * 40, "c", "success", "", "")
+
+
+def test_wrong_key_is_told(double):
+    """A key that is not the App's is refused with the setting to check."""
+    github = GitHub(double.origin, app_id=APP, app_key=key_pair()[0], sleep=lambda _: None)
+
+    with pytest.raises(Forbidden, match="or the App's id and key"):
+        github.set_status(REPOSITORY, "a" * 40, "c", "success", "", "")
+
+
+def test_key_that_is_none_is_told(double):
+    """A setting that holds no key at all is refused in the same words, without showing it."""
+    github = GitHub(double.origin, app_id=APP, app_key="not a key", sleep=lambda _: None)
+
+    with pytest.raises(Forbidden, match="DRAWBRIDGE_GITHUB_APP_KEY") as refused:
+        github.set_status(REPOSITORY, "a" * 40, "c", "success", "", "")
+    assert "not a key" not in str(refused.value)
