@@ -319,3 +319,43 @@ def test_nothing_is_left_running(compute, job, until, state):
 
     assert not psutil.pid_exists(rows(compute())[0]["pid"])
     assert processes.all(state) == []
+
+
+EVALUATOR = """
+def score(answer, expected):
+    return {"exact": float(answer == expected)}
+"""
+
+
+def test_a_real_evaluation_runs_as_a_job(state, blobs, put_snapshot, until, tmp_path):
+    """The real `python -m evaluation job` evaluates a real flow, with nothing but the scrubbed environment."""
+    data = [{"id": name, "question": name, "expected": f"first: {name}"} for name in ("a", "b", "fail")]
+    files = {"data.jsonl": "".join(json.dumps(row) + "\n" for row in data), "exact.py": EVALUATOR}
+    snapshot = put_snapshot(blobs, tmp_path, "first", **files)
+    columns = {"answer": "${target.answer}", "expected": "${data.expected}"}
+    spec = {
+        "target": {"promptflow": "flows/chat", "connections": {}},
+        "dataset": "flows/chat/data.jsonl",
+        "columns": {"question": "${data.question}"},
+        "evaluators": {"exact": {"use": "flows.chat.exact:score", "columns": columns, "init": {}}},
+        "seed": 1,
+        "start": 0,
+        "stop": 3,
+        "concurrency": 2,
+        "workers": 1,
+        "row_timeout": 30,
+        "retries": 0,
+    }
+    compute = LocalCompute(state, blobs, {}, 1)
+    compute.submit(Job("real", "rows", snapshot, spec, 120))
+    until(lambda: compute.status(["real"])[0].phase not in (JobPhase.QUEUED, JobPhase.RUNNING), 90)
+
+    [status] = compute.status(["real"])
+    assert status.phase is JobPhase.DONE, compute.log_tail("real")
+    assert (status.done, status.total) == (3, 3)
+    assert {key: compute.result("real")[key] for key in ("rows", "scored", "errored")} == {
+        "rows": 3,
+        "scored": 2,
+        "errored": 1,
+    }
+    assert {row["id"] for row in rows(compute, "real")} == {"a", "b", "fail"}
