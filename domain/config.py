@@ -96,7 +96,7 @@ class Plan(_Section):
         description="rules, all of which must hold: `f1 >= 0.45`, `errors <= 0.02` (fraction of rows), "
         "`latency_p95 <= 3.0` (seconds), `f1 drop <= 0.05` (against the baseline, paired by row)",
     )
-    shards: int = Field(default=1, ge=1, le=256, description="parts that run beside each other, each a job of its own")
+    shards: int = Field(default=1, ge=1, le=64, description="parts that run beside each other, each a job of its own")
 
 
 class Evaluation(_Section):

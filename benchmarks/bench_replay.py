@@ -1,0 +1,102 @@
+"""Replay: what an evaluation's orchestrators cost as its rows double, beside a flat fan-out on the same SDK."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Generator
+from typing import Any
+
+import azure.durable_functions as df
+
+from benchmarks.simulated_hub import START, SimulatedHub
+from orchestrators import evaluation, jobs
+
+ROWS_PER_SHARD = 64
+ROWS_PER_SECOND = 4096 / (6 * 3600)  # the evaluation that this was built for: 4,096 rows in six hours
+POLL = 30.0  # seconds, the default of DRAWBRIDGE_POLL_SECONDS
+SMALL, LARGE = 2048, 4096
+FLAT_SMALL, FLAT_LARGE = 128, 256  # flat at 4,096 rows takes hours
+MEGABYTE = 1_000_000
+
+
+def main(runs: int) -> list[dict[str, Any]]:
+    """Measure growth and history; ours and the flat fan-out alternate."""
+    measured = [(_ours(SMALL), _ours(LARGE), _flat(FLAT_SMALL), _flat(FLAT_LARGE)) for _ in range(runs)]
+    ours = statistics.median(large.cpu / small.cpu for small, large, _, _ in measured)
+    peer = statistics.median(large.cpu / small.cpu for _, _, small, large in measured)
+    small, large, flat_small, flat_large = measured[-1]
+    flat = f"flat fan-out {FLAT_SMALL} to {FLAT_LARGE}: {flat_small.cpu:.2f} s to {flat_large.cpu:.2f} s: {peer:.2f} x"
+    return [
+        {
+            "name": f"replay: orchestrator CPU from {SMALL:,} to {LARGE:,} rows",
+            "ours": f"{small.cpu:.2f} s to {large.cpu:.2f} s: {ours:.2f} x",
+            "peer": flat,
+            "ratio": ours,
+            "goal": 2.2,
+            "note": f"real SDK replay, simulated hub; {large.episodes} episodes in {large.generations} generations",
+        },
+        {
+            "name": f"replay: largest history of one instance, {LARGE:,} rows",
+            "ours": f"{large.largest_history / 1000:,.0f} KB",
+            "peer": f"flat fan-out of {FLAT_LARGE}: {flat_large.largest_history / 1000:,.0f} KB",
+            "ratio": large.largest_history / MEGABYTE,
+            "goal": 1.0,
+            "note": "against 1 MB; as JSON handed to the SDK",
+        },
+    ]
+
+
+def _ours(rows: int) -> SimulatedHub:
+    compute = _SimulatedCompute(rows)
+    activities = {
+        "plan_evaluation": compute.plan,
+        "advance_jobs": compute.advance,
+        "conclude_evaluation": lambda _: {"summary": {"rows": rows, "padding": "x" * 4000}},
+    }
+    hub = SimulatedHub(
+        {"evaluation": _replayed(evaluation.evaluation), "run_jobs": _replayed(jobs.run_jobs)}, activities
+    )
+    compute.hub = hub
+    summary = hub.run("evaluation", {"id": "release-contoso.helpdesk-" + "a" * 40 + ".full", "kind": "full"})
+    if summary["summary"]["rows"] != rows:
+        raise RuntimeError(f"the evaluation came to {summary}")
+    return hub
+
+
+class _SimulatedCompute:
+    """Jobs that progress with the virtual clock, two at a time, as one machine runs them."""
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        self.names = [f"release-contoso.helpdesk-{'a' * 40}.full.{n}" for n in range(rows // ROWS_PER_SHARD)]
+        self.hub: SimulatedHub | None = None
+
+    def plan(self, _: Any) -> dict[str, Any]:
+        return {"blob": "plan.json", "shards": self.names, "aggregates": [], "poll": POLL, "stage": "evaluate-full"}
+
+    def advance(self, look: dict[str, Any]) -> dict[str, Any]:
+        assert self.hub is not None  # noqa: S101  set before anything runs
+        done = min(self.rows, int((self.hub.now - START).total_seconds() * ROWS_PER_SECOND))
+        over = self.names[: done // ROWS_PER_SHARD]
+        new = [name for name in over if name not in look["finished"]]
+        return {
+            "finished": {name: {"ok": True, "error": "", "metrics": {}} for name in new},
+            "lost": {},
+            "rows": {"done": done, "total": self.rows},
+        }
+
+
+def _flat(rows: int) -> SimulatedHub:
+    def orchestrate(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
+        return len((yield context.task_all([context.call_activity("score", {"row": row}) for row in range(rows)])))
+
+    hub = SimulatedHub({"flat": df.Orchestrator.create(orchestrate)}, {"score": lambda _: {"f1": 0.5}})
+    if hub.run("flat", None) != rows:
+        raise RuntimeError("the flat fan-out lost rows")
+    return hub
+
+
+def _replayed(handle: Any) -> Callable[[str], str]:
+    """Return the SDK's own entry into a decorated orchestrator."""
+    replayed: Callable[[str], str] = df.Orchestrator.create(handle.build().get_user_function().orchestrator_function)
+    return replayed
