@@ -1,1 +1,6 @@
-"""A GitHub double: the REST calls, webhooks and pages Drawbridge needs, over real local git repositories."""
+"""A GitHub double: the REST calls, webhooks and pages Drawbridge needs, over real local git repositories.
+
+Git does what git does (commits, merges, archives, pushes from any clone); what GitHub adds is kept in one SQLite file
+beside the repositories. A commit by `<login>@users.noreply.example` is that login's. What it leaves out, on purpose:
+permissions, forks, reviews, branch protection, check runs, GraphQL, and webhooks other than ping, push, pull_request.
+"""

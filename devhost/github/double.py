@@ -15,7 +15,7 @@ from devhost.github.refusals import Refused, invalid
 from devhost.github.store import Record, Store, now
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_.-]{1,100}")
-RESERVED_OWNERS = {"repos", "app", "user", "rate_limit", "static", "deliveries"}  # first parts of our own paths
+RESERVED_OWNERS = {"repos", "app", "user", "deliveries"}  # first parts of our own paths
 
 Emit = Callable[[str, str, Record, Mapping[str, Any]], object]
 

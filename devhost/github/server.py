@@ -23,7 +23,7 @@ from devhost.github.webhooks import Webhooks
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger("devhost.github")
-API = ("/repos/", "/app", "/user", "/_codeload/", "/rate_limit")
+API = ("/repos/", "/app", "/user", "/_codeload/")
 KEPT_REQUESTS = 2_000
 
 
@@ -90,7 +90,7 @@ async def _answer_refusals(request: web.Request, handler: Handler) -> web.Stream
     except GitError as error:
         log.exception("git failed on %s %s", request.method, request.path)
         reply = web.json_response({"message": str(error)}, status=500)
-    except web.HTTPNotFound:
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
         missing = Refused(404, "Not Found")
         reply = web.json_response(missing.body(), status=404) if for_program else pages.refusal(missing)
     return reply

@@ -151,3 +151,42 @@ def test_files_outside_the_repository_cannot_be_written(double, repository):
     """A path that climbs out is refused."""
     with pytest.raises(DoubleError, match="is not a path inside the repository"):
         double.push(repository, "main", {"../outside": "x"})
+
+
+def test_deliveries_are_listed_and_sent_again_by_the_api(double, repository, api):
+    """A reconciler reads the log as on GitHub and asks for another attempt."""
+    failed = api("GET", "/hooks/1/deliveries").json()[0]
+    attempt = api("POST", f"/hooks/1/deliveries/{failed['id']}/attempts")
+    newest = api("GET", "/hooks/1/deliveries").json()[0]
+
+    assert (failed["event"], failed["action"], failed["redelivery"]) == ("ping", None, False)
+    assert attempt.status_code == 202
+    assert (newest["guid"], newest["redelivery"]) == (failed["guid"], True)
+    assert "payload" not in newest
+
+
+def test_merge_call_checks_the_head(double, repository, api):
+    """A head that moved since the caller looked is not merged."""
+    tip = double.push(repository, "alex/1-x", {"a": "a"})
+    double.open_pull_request(repository, "alex/1-x", "X")
+    double.push(repository, "alex/1-x", {"b": "b"})
+    stale = api("PUT", "/pulls/1/merge", json={"sha": tip})
+
+    assert message(stale) == (409, "Head branch was modified. Review and try the merge again.")
+    assert api("PUT", "/pulls/1/merge", json={}).json()["merged"] is True
+    assert message(api("PUT", "/pulls/1/merge", json={})) == (405, "Pull Request is not mergeable")
+
+
+def test_combined_status_is_the_newest_of_each_context(api, head):
+    """One failing context makes the whole fail; an older word of the same context does not count."""
+    for context, state in (("a", "failure"), ("a", "success"), ("b", "pending")):
+        api("POST", f"/statuses/{head}", json={"state": state, "context": context})
+    combined = api("GET", f"/commits/{head}/status").json()
+
+    assert combined["state"] == "pending"
+    assert {one["context"]: one["state"] for one in combined["statuses"]} == {"a": "success", "b": "pending"}
+
+
+def test_methods_nobody_serves_are_404(api):
+    """GitHub answers Not Found for a method it does not know on a path."""
+    assert message(api("DELETE", "/branches")) == (404, "Not Found")
