@@ -142,15 +142,17 @@ def _change(name: str, now: Scores, before: Scores) -> MetricChange | None:
 
 
 def _worse(names: list[str], now: Scores, before: Scores) -> tuple[RowChange, ...]:
-    """Return the rows that fell most, over all metrics."""
-    rows = [
-        RowChange(row, name, before[row][name], now[row][name])
-        for name in names
-        for row in before
-        if name in before[row] and name in now.get(row, {}) and now[row][name] < before[row][name]
-    ]
-    rows.sort(key=lambda row: (row.after - (row.before or 0.0), row.id, row.metric))
-    return tuple(rows[:MOST_WORSE])
+    """Return the rows that fell most, the same number for each metric: one with a wide scale must not crowd others."""
+    fallen: list[RowChange] = []
+    for name in names:
+        rows = [
+            RowChange(row, name, scores[name], now[row][name])
+            for row, scores in before.items()
+            if name in scores and name in now.get(row, {}) and now[row][name] < scores[name]
+        ]
+        rows.sort(key=lambda row: (row.after - (row.before or 0.0), row.id))
+        fallen += rows[: -(-MOST_WORSE // len(names))]
+    return tuple(fallen[:MOST_WORSE])
 
 
 def _unusable(measured: Measured) -> str:
@@ -183,7 +185,9 @@ def _judge_metric(gate: Gate, measured: Measured) -> GateResult:
     metric = _named(gate.metric, measured.metrics)
     if metric is None:
         return GateResult(gate.text, Verdict.FAILED, _missing(gate.metric, measured))
-    rows = f"{metric.count} rows" if metric.count != 1 else "1 row"
+    rows = "1 row" if metric.count == 1 else f"{metric.count} rows"
+    if metric.count < measured.scored:
+        rows = f"{metric.count} of {measured.scored} scored rows"
     if metric.low is None or metric.high is None:
         return _decided(gate, metric.mean, f"over {rows}")
     return _decided(gate, metric.mean, f"over {rows}, 95 % interval {metric.low:.3f} to {metric.high:.3f}")

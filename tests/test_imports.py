@@ -39,7 +39,7 @@ SDKS_OF: dict[str, tuple[str, ...]] = {
     "evaluation": ("promptflow", "azure.ai.evaluation"),
     "domain": ("scipy", "ruamel"),
     "settings": (),
-    "devhost": FUNCTIONS,
+    "devhost": (*FUNCTIONS, "jinja2"),
 }
 
 # What domain may import that is not ours: decisions must be testable with plain values.

@@ -135,7 +135,8 @@ def test_the_point_estimate_decides_an_absolute_gate(gate, expected, detail):
 
 def test_rounding_never_contradicts_the_verdict():
     """0.44996 misses 0.45, and the reader can see it."""
-    result = judged("f1 >= 0.45", summary(metrics=(Metric("f1", 1, 0.44996, None, None),)))
+    measured = summary(rows=1, scored=1, errored=0, metrics=(Metric("f1", 1, 0.44996, None, None),))
+    result = judged("f1 >= 0.45", measured)
 
     assert result.detail == "f1 = 0.44996, expected at least 0.45 (over 1 row)"
 
@@ -162,6 +163,15 @@ def test_a_missing_latency_fails():
     """Fail closed: unknown is not quick."""
     assert judged("latency_p95 <= 9", summary(latency_p95=None)) == GateResult(
         "latency_p95 <= 9", FAILED, "no row has a latency"
+    )
+
+
+def test_a_metric_over_some_of_the_rows_says_so():
+    """An evaluator may leave out an output for some rows; the reader must know."""
+    result = judged("f1 >= 0.45", summary(metrics=(Metric("f1", 20, 0.5, 0.4, 0.6),)))
+
+    assert (
+        result.detail == "f1 = 0.500, expected at least 0.45 (over 20 of 29 scored rows, 95 % interval 0.400 to 0.600)"
     )
 
 
@@ -315,6 +325,15 @@ def test_the_worst_rows_come_first_and_are_few():
     worse = compare(now, before, summary(), "same").worse
 
     assert [row.id for row in worse] == [f"r{n:02}" for n in range(20)]
+
+
+def test_every_metric_has_its_worst_rows():
+    """A metric on a scale from 1 to 5 must not crowd out one from 0 to 1."""
+    before = {f"r{n:02}": {"f1": 1.0, "likert": 5.0} for n in range(40)}
+    now = {row: {"f1": 0.5, "likert": 1.0} for row in before}
+    worse = compare(now, before, summary(), "same").worse
+
+    assert [row.metric for row in worse] == ["f1"] * 10 + ["likert"] * 10
 
 
 @given(
