@@ -58,7 +58,7 @@ def test_urls_with_tokens_are_not_told(steady):
 )
 def test_refusals_are_not_repeated(status, message, kind):
     """What GitHub refuses once it refuses again."""
-    pauses = []
+    pauses: list[float] = []
     steady = Steady("https://api.github.com", sleep=pauses.append, now=lambda: 0.0)
 
     with pytest.raises(kind, match=f"{status} {message}"):

@@ -24,6 +24,7 @@ def process(root, *more):
     started = subprocess.Popen(
         [*COMMAND, "--root", str(root), "--port", "0", *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    assert started.stdout
     try:
         line = started.stdout.readline()
         assert line.startswith("GitHub double ready on http://127.0.0.1:"), started.communicate()

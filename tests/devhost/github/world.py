@@ -15,7 +15,7 @@ class Inbox:
     """Takes webhooks and remembers them: event, headers, body. Answers with `status`."""
 
     def __init__(self):
-        self.taken = []
+        self.taken: list[SimpleNamespace] = []
         self.status = 202
         inbox = self
 
