@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,12 +23,12 @@ class Settings:
     release_branch: str  # a push to it starts a release
     public_url: str  # where people reach this app, without a trailing slash
     blobs: str = field(repr=False)  # connection string, or an account URL (then a managed identity is used)
-    container: str
-    webhook_secret: str = field(repr=False)
+    container: str  # the blob container that keeps everything
+    webhook_secret: str = field(repr=False)  # what GitHub signs its deliveries with
     link_secret: str = field(repr=False)  # approval links derive from it
-    github_url: str
-    github_token: str = field(repr=False)
-    github_app_id: str
+    github_url: str  # GitHub's REST API; https://<host>/api/v3 for GitHub Enterprise Server
+    github_token: str = field(repr=False)  # signs in with a token; without one, as the App
+    github_app_id: str  # of the GitHub App
     github_app_key: str = field(repr=False)  # PEM; used when no token is set
     people: Mapping[str, str]  # GitHub login -> sign-in name; a login that is missing signs in as itself
     authentication: bool  # the platform signs people in and its identity headers can be trusted
@@ -42,7 +43,7 @@ class Settings:
     def from_env(cls, env: Mapping[str, str]) -> Settings:
         """Read and check all settings. Raises SettingsError naming the first that is missing or wrong."""
         return cls(
-            repositories=tuple(name.strip() for name in _need(env, "DRAWBRIDGE_REPOSITORIES").split(",")),
+            repositories=tuple(_names(_need(env, "DRAWBRIDGE_REPOSITORIES"))),
             release_branch=env.get("DRAWBRIDGE_RELEASE_BRANCH", "main"),
             public_url=_need(env, "DRAWBRIDGE_PUBLIC_URL").rstrip("/"),
             blobs=env.get("DRAWBRIDGE_BLOBS") or _need(env, "AzureWebJobsStorage"),
@@ -60,9 +61,9 @@ class Settings:
             web_app=_one_of(env, "DRAWBRIDGE_WEB_APP", "local", "app_service"),
             state=Path(env.get("DRAWBRIDGE_STATE", ".drawbridge")).resolve(),
             worker_variables={
-                name: env[name] for name in env.get("DRAWBRIDGE_WORKER_VARIABLES", "").split(",") if name in env
+                name: env[name] for name in _names(env.get("DRAWBRIDGE_WORKER_VARIABLES", "")) if name in env
             },
-            poll_seconds=float(env.get("DRAWBRIDGE_POLL_SECONDS", "30")),
+            poll_seconds=_seconds(env, "DRAWBRIDGE_POLL_SECONDS", "30"),
         )
 
 
@@ -92,6 +93,21 @@ def _one_of(env: Mapping[str, str], name: str, *choices: str) -> str:
     if value not in choices:
         raise SettingsError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
     return value
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _seconds(env: Mapping[str, str], name: str, default: str) -> float:
+    text = env.get(name, default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise SettingsError(f"{name} is {text!r}: expected a number of seconds above 0")
+    return seconds
 
 
 def _people(env: Mapping[str, str]) -> Mapping[str, str]:

@@ -38,6 +38,11 @@ def test_the_example_names_every_setting():
     assert variables <= example_values().keys()
 
 
+def test_every_setting_says_what_it_is():
+    """The comment beside the field is its documentation."""
+    assert [row[0] for row in setting_rows() if not row[3]] == []
+
+
 def test_the_reference_knows_which_settings_are_needed():
     """Without each of those marked, the app does not start; without all others, it does."""
     needed = {row[0].strip("`") for row in setting_rows() if row[1]}

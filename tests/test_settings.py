@@ -78,16 +78,25 @@ def test_people_map_logins_to_sign_in_names():
     assert read.people == {"maria": "maria@contoso.com"}
 
 
+@pytest.mark.parametrize("text", ["", "often", "0", "-1", "nan", "inf"])
+def test_polling_needs_a_number_of_seconds(text):
+    """Zero would spin, infinity would never look."""
+    with pytest.raises(
+        SettingsError, match=f"^DRAWBRIDGE_POLL_SECONDS is '{text}': expected a number of seconds above 0$"
+    ):
+        Settings.from_env({**NEEDED, "DRAWBRIDGE_POLL_SECONDS": text})
+
+
 def test_several_repositories_are_separated_by_commas():
     """Blanks around the names do not matter."""
-    read = Settings.from_env({**NEEDED, "DRAWBRIDGE_REPOSITORIES": "contoso/helpdesk, contoso/search"})
+    read = Settings.from_env({**NEEDED, "DRAWBRIDGE_REPOSITORIES": "contoso/helpdesk, contoso/search,"})
 
     assert read.repositories == ("contoso/helpdesk", "contoso/search")
 
 
 def test_a_worker_gets_only_the_variables_that_are_named():
     """Code from a repository must not see the app's secrets."""
-    env = {**NEEDED, "DRAWBRIDGE_WORKER_VARIABLES": "MODEL_API_KEY,NOT_SET", "MODEL_API_KEY": "k", "OTHER": "x"}
+    env = {**NEEDED, "DRAWBRIDGE_WORKER_VARIABLES": "NOT_SET, MODEL_API_KEY", "MODEL_API_KEY": "k", "OTHER": "x"}
 
     assert Settings.from_env(env).worker_variables == {"MODEL_API_KEY": "k"}
 
