@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -31,7 +32,7 @@ from devhost.timers import Timer, Timers, timers_of
 
 log = logging.getLogger("devhost.host")
 
-_GRACE = 5.0  # seconds that running functions have to end after a signal
+_GRACE = 3.0  # seconds that HTTP functions have to end after a signal; activities had theirs before
 
 
 @dataclass(frozen=True)
@@ -98,39 +99,43 @@ class Host:
         """Serve until SIGTERM or SIGINT; returns False when a function still runs in a thread."""
         hub = Hub(_prepared(self._options.hub))
         hub.open()
+        invoker = Invoker(self._app, self._settings.function_timeout)
         try:
-            return await self._run_on(hub)
+            async with contextlib.AsyncExitStack() as parts:
+                await self._start(hub, invoker, parts)
+                await _signal()
+                log.info("stopping")
+            return not invoker.is_busy
         finally:
             hub.close()
 
-    async def _run_on(self, hub: Hub) -> bool:
+    async def _start(self, hub: Hub, invoker: Invoker, parts: contextlib.AsyncExitStack) -> None:
+        """Start every part; `parts` stops them in reverse order, also when a later one does not start."""
         keys = await keep_keys(hub, self._app.functions) if self._options.enable_auth else None
-        durable_key = keys.durable if keys else ""
-        invoker = Invoker(self._app, self._settings.function_timeout)
         engine = Engine(hub, invoker, self._settings)
-        rpc = RpcListener(engine, self._origin)
         timers = Timers(self._timers, invoker, hub)
-        runner = web.AppRunner(
-            await self._web_app(hub, engine, invoker, timers, keys),
-            access_log=None,
-            auto_decompress=False,
-            shutdown_timeout=_GRACE,
-        )
-        await runner.setup()
         if self._app.is_durable:
-            invoker.client_json = client_binding(self._origin, await rpc.start(), self._settings.hub_name, durable_key)
+            invoker.client_json = await self._listen_for_sdk(engine, keys, parts)
+        server = await self._web_app(hub, engine, invoker, timers, keys)
+        runner = web.AppRunner(server, access_log=None, auto_decompress=False, shutdown_timeout=0.5)
+        await runner.setup()
+        parts.push_async_callback(runner.cleanup)
+        parts.push_async_callback(invoker.stop, _GRACE)
         await engine.start()
-        await web.SockSite(runner, self._listening).start()
+        parts.push_async_callback(engine.stop)
         timers.start()
+        parts.push_async_callback(timers.stop)
+        site = web.SockSite(runner, self._listening)
+        await site.start()
+        parts.push_async_callback(site.stop)
         self._announce(keys)
-        await _signal()
-        log.info("stopping")
-        await timers.stop()
-        await runner.cleanup()
-        await engine.stop()
-        ended = await invoker.stop(_GRACE)
-        await rpc.stop()
-        return ended
+
+    async def _listen_for_sdk(self, engine: Engine, keys: Keys | None, parts: contextlib.AsyncExitStack) -> str:
+        """Serve the durable API to the SDK; returns the durable client's JSON."""
+        rpc = RpcListener(engine, self._origin)
+        rpc_url = await rpc.start()
+        parts.push_async_callback(rpc.stop)
+        return client_binding(self._origin, rpc_url, self._settings.hub_name, keys.durable if keys else "")
 
     async def _web_app(
         self, hub: Hub, engine: Engine, invoker: Invoker, timers: Timers, keys: Keys | None

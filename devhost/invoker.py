@@ -106,14 +106,18 @@ class Invoker:
         if result is not None:
             raise TypeError(f"Function '{function.name}' without a $return binding returned a non-None value")
 
-    async def stop(self, grace: float = 5.0) -> bool:
-        """Let running functions end within `grace` seconds; returns False when some still run in a thread."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether a function still runs."""
+        return bool(self._running)
+
+    async def stop(self, grace: float) -> None:
+        """Let running functions end within `grace` seconds, then cancel those that can be cancelled."""
         if self._running:
             await asyncio.wait(set(self._running), timeout=grace)
         await asyncio.to_thread(self._end_loop, grace)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._orchestrators.shutdown(wait=False, cancel_futures=True)
-        return not any(not task.done() for task in self._running)
 
     def _end_loop(self, grace: float) -> None:
         try:
@@ -165,6 +169,9 @@ class Invoker:
         if not done:
             task.cancel()  # ends an async function; a thread runs on, for Python cannot stop it
             raise FunctionTimeout(f"Timeout value of {self.timeout:g} s was exceeded by function: {function.name}")
+        if task.cancelled():
+            # Passed on, a cancellation inside the function would look like one of the host's own task.
+            raise RuntimeError(f"Function '{function.name}' was cancelled")
         return task.result()
 
 

@@ -55,6 +55,11 @@ async def waits(x):
     await asyncio.sleep(60)
 
 @app.activity_trigger(input_name="x")
+async def cancels_itself(x):
+    asyncio.current_task().cancel()
+    await asyncio.sleep(1)
+
+@app.activity_trigger(input_name="x")
 def where_sync(x):
     return threading.current_thread().name
 
@@ -125,7 +130,12 @@ def test_nothing_is_no_result(invoker):
 
 
 @pytest.mark.parametrize(
-    ("name", "error", "message"), [("fails", KeyError, "missing"), ("returns_bytes", ValueError, "output")]
+    ("name", "error", "message"),
+    [
+        ("fails", KeyError, "missing"),
+        ("cancels_itself", RuntimeError, "was cancelled"),
+        ("returns_bytes", ValueError, "output"),
+    ],
 )
 def test_activity_raises_what_the_function_raised(invoker, name, error, message):
     """The engine needs the class and the text; a result that is no JSON is an error as well."""
