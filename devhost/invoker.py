@@ -17,7 +17,7 @@ from typing import Any
 from azure.functions import Context, Out
 from azure.functions.meta import Datum, get_binding_registry
 
-from devhost.loader import App, Function
+from devhost.loader import App, Function, app_part
 
 log = logging.getLogger("devhost.invoker")
 
@@ -177,12 +177,7 @@ class Invoker:
 
 def log_failure(function: Function, error: Exception) -> None:
     """Log what a function raised, with the app's own part of the traceback."""
-    traceback = frame = error.__traceback__
-    while frame:
-        if frame.tb_next and frame.tb_frame.f_globals.get("__name__", "").startswith("devhost."):
-            traceback = frame.tb_next
-        frame = frame.tb_next
-    log.error("Function '%s' failed", function.name, exc_info=(type(error), error, traceback))
+    log.error("Function '%s' failed", function.name, exc_info=app_part(error))
 
 
 class Output(Out[Any]):

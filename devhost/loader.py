@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from azure.functions import FunctionRegister
@@ -119,13 +120,23 @@ def _parsed(value: str) -> Any:
         return value
 
 
+def app_part(error: BaseException) -> tuple[type[BaseException], BaseException, TracebackType | None]:
+    """Cut the host's own frames off a traceback, for `exc_info`."""
+    traceback = frame = error.__traceback__
+    while frame:
+        module = frame.tb_frame.f_globals.get("__name__", "")
+        if frame.tb_next and module.startswith(("devhost.", "importlib")):
+            traceback = frame.tb_next
+        frame = frame.tb_next
+    return type(error), error, traceback
+
+
 def _import(script: str) -> Any:
     module = script.removesuffix(".py")
     try:
         return importlib.import_module(module)
-    except StartError:
-        raise
     except Exception as error:
+        log.error("importing %s failed", script, exc_info=app_part(error))
         raise StartError(f"{script} cannot be imported: {type(error).__name__}: {error}") from error
 
 
