@@ -255,7 +255,7 @@ def _continue(commit: Commit, episode: Episode, outcome: Outcome) -> None:
         execution_id=new_execution_id(),
         input=outcome.continue_input,
         updated=episode.at,
-        status=Status.RUNNING,
+        status=commit.status,  # Running, or Suspended in this very episode
         custom_status=commit.custom_status,
     )
     commit.next_generation = following
