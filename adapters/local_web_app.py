@@ -181,6 +181,9 @@ class LocalWebApp:
                 processes.stop(record, self._state)
         for image in (self._apps / environment).glob("*"):
             if running is None or image.name != running.directory:
+                unrecorded = processes.adopt(self._state, image, _what(environment))
+                if unrecorded:
+                    processes.stop(unrecorded, self._state)
                 shutil.rmtree(image, ignore_errors=True)
 
     def _image(self, environment: str, directory: str) -> Path:

@@ -64,18 +64,14 @@ def run(
         stop(record, state)
 
 
-def adopt(state: Path, cwd: Path, what: str) -> ProcessRecord | None:
-    """Record a process that runs in `cwd` as leader of its session, if there is one.
+def adopt(state: Path, directory: Path, what: str) -> ProcessRecord | None:
+    """Record the process that works in a directory, or below it, and leads a session, if there is one.
 
-    Finds what `spawn` started when its caller died before the record was kept.
+    Finds what `spawn` started when its caller died before the record was kept. Of several it is the oldest.
     """
-    for process in psutil.process_iter():
-        try:
-            if os.getsid(process.pid) == process.pid and Path(process.cwd()) == cwd.resolve():
-                return _record(state, process, what)
-        except (psutil.Error, OSError):
-            continue
-    return None
+    leaders = [process for process in psutil.process_iter() if _session(process) == process.pid]
+    found = [process for process in leaders if _works_in(process, directory.resolve())]
+    return _record(state, min(found, key=lambda process: process.create_time()), what) if found else None
 
 
 def alive(record: ProcessRecord) -> bool:
@@ -151,6 +147,13 @@ def _children_of(process: psutil.Process) -> list[psutil.Process]:
         return children
     except psutil.NoSuchProcess:
         return []
+
+
+def _works_in(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return Path(process.cwd()).is_relative_to(directory)
+    except (psutil.Error, OSError):
+        return False
 
 
 def _session(process: psutil.Process) -> int | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +18,8 @@ from adapters.blobs import Blobs
 from adapters.local_registry import LocalRegistry
 from domain import blob_names
 from domain.models import Image
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -65,7 +70,47 @@ def answer(question: str) -> str:
     return f"VERSION: {question}"
 """
 CONNECTIONS = {"model": {"type": "open_ai", "api_key": "${env:MODEL_API_KEY}", "base_url": "${env:MODEL_URL}/v1"}}
-TARGET = {"promptflow": "flows/chat", "connections": CONNECTIONS}
+TARGET: dict[str, object] = {"promptflow": "flows/chat", "connections": CONNECTIONS}
+
+
+# Runs a statement in another host process and kills that process -9 after its n-th lasting step.
+DYING = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from adapters import processes
+from adapters.blobs import Blobs
+from adapters.local_compute import LocalCompute
+from adapters.local_registry import LocalRegistry
+from adapters.local_web_app import LocalWebApp
+from domain.models import Image, Job
+
+steps = []
+
+def dying(function):
+    def step(*args, **options):
+        result = function(*args, **options)
+        steps.append(function)
+        if len(steps) == STEP:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return step
+
+Path.replace, Path.rename = dying(Path.replace), dying(Path.rename)
+processes.subprocess.Popen = dying(subprocess.Popen)
+STATEMENT
+print(len(steps))
+"""
+
+
+@pytest.fixture
+def killed_after():
+    """Run a statement in a host process that is killed after a number of lasting steps (files in place, processes)."""
+
+    def run(step, statement):
+        script = DYING.replace("STEP", str(step)).replace("STATEMENT", statement)
+        return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    return run
 
 
 @dataclass(frozen=True)

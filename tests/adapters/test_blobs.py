@@ -33,7 +33,7 @@ def test_one_of_fifty_creates_at_once_wins(blobs):
     """Exactly one of fifty simultaneous creates is told it won, and its content is what is kept."""
     together = threading.Barrier(50)
 
-    def create(number: int) -> bool:
+    def create(number):
         together.wait()
         return blobs.create("claims/one", str(number).encode())
 

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -75,11 +76,11 @@ def job(snapshot):
     return describe
 
 
-def phase(compute, name="evaluation-1/shard-0"):
+def phase(compute: LocalCompute, name: str = "evaluation-1/shard-0") -> JobPhase:
     return compute.status([name])[0].phase
 
 
-def rows(compute, name="evaluation-1/shard-0"):
+def rows(compute: LocalCompute, name: str = "evaluation-1/shard-0") -> list[dict[str, Any]]:
     return [json.loads(line) for line in compute.results_file(name).read_text().splitlines()]
 
 
@@ -359,3 +360,25 @@ def test_a_real_evaluation_runs_as_a_job(state, blobs, put_snapshot, until, tmp_
         "errored": 1,
     }
     assert {row["id"] for row in rows(compute, "real")} == {"a", "b", "fail"}
+
+
+@pytest.mark.parametrize("step", range(1, 9))
+def test_a_host_killed_while_it_submits_has_the_job_run_once(
+    compute, job, until, state, snapshot, azurite, killed_after, tmp_path, step
+):
+    """Killed -9 after any of its steps and asked again by the next host, the job runs exactly once."""
+    container, program = compute()._blobs._container.container_name, list(compute()._command)
+    statement = (
+        f"compute = LocalCompute(Path({str(state)!r}), Blobs({azurite!r}, {container!r}), {{}}, 2, {program!r})\n"
+        f"compute.submit(Job('evaluation-1/shard-0', 'rows', {snapshot!r}, {{'until': {str(tmp_path / 'go')!r}}}, 60))"
+    )
+
+    killed = killed_after(step, statement)
+
+    assert killed.returncode == -signal.SIGKILL, killed
+    compute().submit(job(until=str(tmp_path / "go")))
+    until(lambda: compute().status(["evaluation-1/shard-0"])[0].done)
+    (tmp_path / "go").touch()
+    until(lambda: phase(compute()) is JobPhase.DONE)
+    assert len(rows(compute())) == 1
+    assert processes.all(state) == []

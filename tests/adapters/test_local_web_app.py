@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from adapters import probing, processes
@@ -18,7 +18,6 @@ from adapters.local_registry import LocalRegistry
 from adapters.local_web_app import LocalWebApp
 from domain.errors import Invalid, Unavailable
 
-ROOT = Path(__file__).parents[2]
 VARIABLES = {"MODEL_API_KEY": "s3cret", "MODEL_URL": "http://127.0.0.1:1"}
 
 
@@ -32,12 +31,12 @@ def apps(state, shelf):
     return make
 
 
-def ask(url, question):
+def ask(url: str, question: str) -> str:
     request = urllib.request.Request(
         f"{url}/score", json.dumps({"question": question}).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)["answer"]
+        return str(json.load(answer)["answer"])
 
 
 def test_a_deployment_answers_and_deploying_it_again_changes_nothing(apps, shelf, state, monkeypatch):
@@ -151,20 +150,38 @@ def test_a_probe_tells_what_real_requests_showed(apps, shelf):
     assert (slow.healthy, slow.detail) == (False, "1 of 1 requests failed: no answer within 0.3 s")
 
 
-def test_an_app_outlives_the_host_that_deployed_it(apps, shelf, state, azurite):
+def deployment(shelf: Any, state: Path, azurite: str) -> str:
+    """Return the statement with which another host process deploys the first image to dev."""
+    blobs = f"Blobs({azurite!r}, {shelf.blobs._container.container_name!r})"
+    registry = f"LocalRegistry(Path({str(state)!r}), {blobs}, {{}})"
+    return f"LocalWebApp(Path({str(state)!r}), {registry}, {VARIABLES}).deploy('dev', {shelf.first}, 'release-1')"
+
+
+def test_an_app_outlives_the_host_that_deployed_it(apps, shelf, state, azurite, killed_after):
     """The host process that deployed ends; the app goes on, and another host finds it."""
-    script = (
-        "import sys; from pathlib import Path; from adapters.blobs import Blobs; from domain.models import Image;"
-        "from adapters.local_registry import LocalRegistry; from adapters.local_web_app import LocalWebApp;"
-        "state = Path(sys.argv[1]); registry = LocalRegistry(state, Blobs(sys.argv[2], sys.argv[3]), {});"
-        "app = LocalWebApp(state, registry, {'MODEL_API_KEY': 'k', 'MODEL_URL': 'u'});"
-        "print(app.deploy('dev', Image(sys.argv[4], sys.argv[5]), 'release-1').url)"
-    )
-    container = shelf.blobs._container.container_name
-    image = (shelf.first.digest, shelf.first.reference)
-    command = [sys.executable, "-c", script, str(state), azurite, container, *image]
+    ended = killed_after(0, deployment(shelf, state, azurite))
 
-    url = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    assert ended.returncode == 0, ended.stderr
+    assert ask(apps().current("dev").url, "hello") == "first: hello"
+    assert len(processes.all(state)) == 1
 
-    assert apps().current("dev").url == url
-    assert ask(url, "hello") == "first: hello"
+
+# Its steps: image down, image in place, process started, process recorded, made current.
+@pytest.mark.parametrize("step", [3, 5])
+def test_a_host_killed_while_it_deploys_leaves_one_process(apps, shelf, state, azurite, killed_after, step):
+    """Killed -9 around the start of the process and asked again by the next host, one process runs in the end."""
+    killed = killed_after(step, deployment(shelf, state, azurite))
+
+    assert killed.returncode == -signal.SIGKILL, killed
+    current = apps().deploy("dev", shelf.first, "release-1")
+    [record] = processes.all(state)
+    serving = [process for process in psutil.process_iter() if _serves(process, state)]
+    assert ask(current.url, "hello") == "first: hello"
+    assert [process.pid for process in serving] == [record.pid]
+
+
+def _serves(process: psutil.Process, state: Path) -> bool:
+    try:
+        return str(state) in " ".join(process.cmdline()) and "serve" in process.cmdline()
+    except psutil.Error:
+        return False

@@ -138,11 +138,13 @@ def test_a_process_outlives_its_starter_and_is_found_by_another(state, tmp_path)
 def test_a_process_whose_record_was_lost_is_adopted_by_its_directory(spawn, state, tmp_path):
     """When the starter died before it kept the record, the directory tells which process it was."""
     home = tmp_path / "job"
-    home.mkdir()
+    (home / "repository").mkdir(parents=True)
     record = spawn(SLEEP, cwd=home)
+    later = spawn(SLEEP, cwd=home / "repository")
     for file in (state / "processes").iterdir():
         file.unlink()
 
     assert processes.adopt(state, home, "test") == record
     assert processes.all(state) == [record]
+    assert processes.adopt(state, home / "repository", "test") == later
     assert processes.adopt(state, tmp_path / "other", "test") is None
