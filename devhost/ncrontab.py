@@ -16,6 +16,7 @@ _MONTHS = [
 _DAYS = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
 _TIMESPAN = re.compile(r"(?:(?P<days>\d+)\.)?(?P<hours>\d+):(?P<minutes>\d+):(?P<seconds>\d+)(?:\.\d{1,7})?")
 _PART = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?", re.ASCII)
+_HOUR = 2  # its place among the fields
 _LEAP_CYCLE = 40  # years in which every combination of date and weekday comes up, also around 2100
 
 
@@ -58,12 +59,16 @@ class Cron:
 
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first occurrence strictly later than `moment`, in whole seconds, None when there is none."""
-        wall = moment.astimezone().replace(tzinfo=None)
+        local = moment.astimezone()
+        wall = local.replace(tzinfo=None)
+        every_hour = len(self.fields[_HOUR]) == 24
         while True:
             found = self._next_on_the_wall(wall)
             if found is None:
                 return None
-            occurrence = _on_the_clock(found)
+            # "Every five minutes" goes on through the hour that summer time's end repeats; "at 02:30" runs once.
+            soon = every_hour and found - wall <= timedelta(hours=1)
+            occurrence = found.replace(tzinfo=local.tzinfo).astimezone() if soon else _on_the_clock(found)
             if occurrence > moment:
                 return occurrence
             wall = found  # the hour that is repeated when summer time ends

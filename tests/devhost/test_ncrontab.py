@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -122,6 +123,21 @@ def test_hour_that_comes_twice_gives_one_run(zone):
 
     assert first == datetime(2024, 10, 27, 0, 30, tzinfo=UTC)
     assert second == datetime(2024, 10, 28, 1, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("day", [datetime(2024, 3, 31, tzinfo=UTC), datetime(2024, 10, 27, tzinfo=UTC)])
+def test_frequent_runs_keep_their_distance_when_the_clock_changes(zone, day):
+    """Every five minutes stays every five minutes, also in the hour that is skipped or repeated."""
+    zone("Europe/Berlin")
+    schedule = parse_schedule("0 */5 * * * *")
+
+    runs = [day]
+    while len(runs) < 40:
+        following = schedule.next_after(runs[-1])
+        assert following is not None
+        runs.append(following)
+
+    assert {second - first for first, second in pairwise(runs)} == {timedelta(minutes=5)}
 
 
 FIELDS = st.tuples(
