@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from evaluation.failures import BackOff
 
 _QUIET = {
-    "PF_DISABLE_TRACING": "true",
+    "PF_DISABLE_TRACING": "false",  # traces inside the process are what counts tokens; what follows keeps them there
     "PF_TRACING_SKIP_LOCAL_SETUP": "true",
     "PF_TRACING_SKIP_EXPORTER_SETUP": "true",
     "PF_LOGGING_LEVEL": "CRITICAL",  # it logs five lines a row

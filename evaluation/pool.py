@@ -53,13 +53,16 @@ class _Worker:
     tasks: dict[str, _Task] = field(default_factory=dict)
     expired: set[str] = field(default_factory=set)
     alone: bool = False  # runs one suspect row and nothing beside it
+    heard: float = 0.0  # when it last said anything
+    stuck: bool = False  # it was ended because it said nothing any more: any of its rows may be to blame
 
 
 class Pool:
     """Worker processes for one target and its evaluators. Use as a context manager: leaving it ends them."""
 
     def __init__(self, setup: Mapping[str, Any], crew: Crew, home: Path) -> None:
-        self._setup = {**setup, "concurrency": crew.concurrency}
+        self._pulse = min(1.0, crew.row_timeout / 4)  # seconds between two signs of life of a worker
+        self._setup = {**setup, "concurrency": crew.concurrency, "pulse": self._pulse}
         self._required = setup["columns"]
         self._crew = crew
         self._home = home
@@ -106,6 +109,7 @@ class Pool:
         return self._worker_ended(worker) if event is None else self._take(worker, event)
 
     def _take(self, worker: _Worker, event: dict[str, Any]) -> list[dict[str, Any]]:
+        worker.heard = time.monotonic()
         kind = event.pop("event")
         if kind == "invalid":
             raise Invalid(event["error"])
@@ -117,7 +121,7 @@ class Pool:
             worker.scoring = True
             for task in worker.tasks.values():
                 task.deadline = time.monotonic() + self._crew.row_timeout
-        elif event["id"] in worker.tasks:
+        elif kind == "row" and event["id"] in worker.tasks:
             self._fruitless = 0
             return self._attempt_ended(worker.tasks.pop(event["id"]), event)
         return []
@@ -149,9 +153,13 @@ class Pool:
         ending = worker.process.wait()
         self._workers.remove(worker)
         self._fruitless += 0 if worker.expired else 1
-        results = [self._timed_out(worker.tasks.pop(row)) for row in worker.expired]
+        results = []
+        if worker.stuck:
+            ending = "stopped answering"
+        else:
+            results = [self._timed_out(worker.tasks.pop(row)) for row in worker.expired]
         for task in worker.tasks.values():
-            if worker.expired:
+            if worker.expired and not worker.stuck:
                 self._waiting.appendleft(task)  # the worker was ended because of another row
             else:
                 results.extend(self._lost(task, ending))
@@ -217,6 +225,7 @@ class Pool:
             if worker.scoring and not worker.expired:
                 worker.expired = {row for row, task in worker.tasks.items() if now >= task.deadline}
                 if worker.expired:
+                    worker.stuck = now - worker.heard > 3 * self._pulse
                     worker.process.kill()
 
     def _start_worker(self) -> None:
@@ -236,6 +245,8 @@ def run_aggregation(
 
     Raises Invalid when an evaluation flow cannot do it, DrawbridgeError when its process ends or takes too long.
     """
+    if not any(_is_flow(str(spec["use"])) for spec in evaluators.values()):
+        return {}
     events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
     setup = {"repository": str(repository.resolve()), "target": dict(target), "evaluators": dict(evaluators)}
     files = [str(path.resolve()) for path in results]
@@ -253,6 +264,10 @@ def run_aggregation(
         raise Invalid(event["error"])
     metrics: dict[str, float] = event["metrics"]
     return metrics
+
+
+def _is_flow(use: str) -> bool:
+    return ":" not in use and not use.startswith("azure.")
 
 
 def _check_inputs(inputs: Mapping[str, bool], columns: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -57,6 +58,7 @@ class Worker:
         gc.enable()
         self._tell({"event": "loaded", "inputs": dict(target.inputs)})
         threading.Thread(target=self._load_evaluators, daemon=True).start()
+        threading.Thread(target=self._show_life, daemon=True).start()
         ask = _ask_on_loop(target) if target.is_async else target.answer
         with ThreadPoolExecutor(self._setup["concurrency"]) as pool:
             for line in lines:
@@ -76,6 +78,12 @@ class Worker:
         stop_inner_retries()
         self._evaluators.set_result(loaded)
         self._tell({"event": "evaluators"})
+
+    def _show_life(self) -> None:
+        """Tell now and then that threads get their turn here: a node that holds the interpreter silences this."""
+        while True:
+            time.sleep(self._setup["pulse"])
+            self._tell({"event": "alive"})
 
     def _aggregate(self) -> None:
         try:
