@@ -77,7 +77,8 @@ def adopt(state: Path, directory: Path, what: str) -> ProcessRecord | None:
 def alive(record: ProcessRecord) -> bool:
     """Say whether the recorded process still runs. A zombie does not; another program under its pid is not it."""
     _reap(record.pid)
-    return _find(record) is not None
+    process = _find(record)
+    return process is not None and not _ended(process)
 
 
 def stop(record: ProcessRecord, state: Path, grace: float = 5.0) -> None:
@@ -123,11 +124,11 @@ def _file(state: Path, record: ProcessRecord) -> Path:
 
 
 def _find(record: ProcessRecord) -> psutil.Process | None:
+    """Return the recorded process, also as a zombie, but never another one under its pid."""
     try:
         process = psutil.Process(record.pid)
         # The boot time that start times are counted from may be adjusted by a tick.
-        same = abs(process.create_time() - record.create_time) < 0.05
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        return process if abs(process.create_time() - record.create_time) < 0.05 else None
     except psutil.NoSuchProcess:
         return None
 

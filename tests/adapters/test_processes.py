@@ -112,7 +112,7 @@ def test_children_of_a_killed_process_are_still_found(spawn, state, tmp_path, un
     record = spawn([sys.executable, "-c", FAMILY])
     child, elsewhere = [int(pid) for pid in str(until((tmp_path / "log.txt").read_text)).split()]
     os.kill(record.pid, signal.SIGKILL)
-    until(lambda: not processes.alive(record))
+    until(lambda: psutil.Process(record.pid).status() == psutil.STATUS_ZOMBIE)
 
     processes.stop(record, state)
 
