@@ -122,8 +122,8 @@ def test_pull_request_tells_its_life(double, inbox, repository):
     assert taken(inbox, "pull_request", "unlabeled")["sender"]["login"] == "sam"
     closed = taken(inbox, "pull_request", "closed")
     assert (closed["pull_request"]["merged"], closed["pull_request"]["merged_by"]["login"]) == (True, "maria")
-    push = next(json.loads(one.body) for one in inbox.taken if one.event == "push" and b"refs/heads/main" in one.body)
-    assert push["after"] == closed["pull_request"]["merge_commit_sha"]
+    pushes = wait_for(lambda: [one for one in inbox.taken if one.event == "push" and b"refs/heads/main" in one.body])
+    assert json.loads(pushes[0].body)["after"] == closed["pull_request"]["merge_commit_sha"]
 
 
 def test_pushing_a_pull_request_to_its_base_merges_it(double, inbox, repository, tmp_path):
