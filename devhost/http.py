@@ -20,6 +20,7 @@ log = logging.getLogger("devhost.http")
 
 LARGEST_BODY = 100 * 1024 * 1024  # bytes, as on Azure; a larger request is answered 413
 IDENTITY_HEADERS = ("x-ms-client-principal", "x-ms-token-")  # only the platform may set headers that begin so
+_FRAMING = ("content-length", "transfer-encoding")
 
 
 class Answerer(Protocol):
@@ -95,7 +96,7 @@ class FunctionServer:
             return web.Response(status=401)
         try:
             reply = await self._invoker.answer(route.function, await self._call(request, values))
-            response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+            response = _response(reply)
         except web.HTTPException:
             raise
         except Exception as error:
@@ -123,6 +124,14 @@ class FunctionServer:
             route=values,
             body=await request.read(),
         )
+
+
+def _response(reply: HttpReply) -> web.Response:
+    if not 200 <= reply.status <= 999:
+        raise ValueError(f"a function cannot answer with status {reply.status}")
+    # The server frames the body; what an app says about it, wrong or right, would leave the client waiting.
+    headers = [(name, value) for name, value in reply.headers if name.lower() not in _FRAMING]
+    return web.Response(status=reply.status, headers=headers, body=reply.body)
 
 
 def _headers(request: web.Request) -> dict[str, str]:

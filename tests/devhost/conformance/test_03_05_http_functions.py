@@ -69,6 +69,14 @@ def Aa_template(req: func.HttpRequest) -> str:
 def b_literal(req: func.HttpRequest) -> str:
     return "literal"
 
+@app.route(route="framed", auth_level=func.AuthLevel.ANONYMOUS)
+def framed(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("body", headers={"Content-Length": "7", "Transfer-Encoding": "chunked"})
+
+@app.route(route="early", auth_level=func.AuthLevel.ANONYMOUS)
+def early(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("body", status_code=100)
+
 @app.route(route="secret")
 def secret(req: func.HttpRequest) -> str:
     return "secret"
@@ -153,7 +161,7 @@ def test_case_05_text_is_answered_as_text(host):
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/raises", "/api/returns/none", "/api/returns/dict", "/api/returns/int", "/api/exits"]
+    "path", ["/api/raises", "/api/returns/none", "/api/returns/dict", "/api/returns/int", "/api/exits", "/api/early"]
 )
 def test_case_05_failure_is_answered_500_without_details(host, path):
     """An exception or a value that is no response tells the caller nothing more, and the host lives on."""
@@ -230,6 +238,13 @@ def test_head_answers_without_body(host):
     answer = requests.head(f"{host.url}/api/text", timeout=10)
 
     assert (answer.status_code, answer.content, answer.headers["Content-Length"]) == (200, b"", "7")
+
+
+def test_wrong_length_from_the_app_harms_nobody(host):
+    """The host frames the body itself."""
+    answer = requests.get(f"{host.url}/api/framed", timeout=10)
+
+    assert (answer.text, answer.headers["Content-Length"]) == ("body", "4")
 
 
 @pytest.mark.parametrize(("body", "text"), [(b'{"a": 1}', '{"a": 1}'), (b"{", "not JSON"), (b"", "not JSON")])
