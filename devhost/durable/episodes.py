@@ -146,6 +146,8 @@ def close(episode: Episode, response: Response, names: Names, max_actions: int, 
     except (NonDeterminism, NotSupported, UnknownFunction) as error:
         commit = fail(episode, orchestrator_failed(episode.instance.name, str(error)))
         commit.warnings["failed"] = f"failed: {error}"
+        if isinstance(error, NonDeterminism):
+            commit.warnings |= error.warnings
         if isinstance(error, UnknownFunction):
             commit.warnings["unknown"] = "called a function that is not there; on Azure the instance hangs instead"
         return commit

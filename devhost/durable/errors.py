@@ -28,7 +28,11 @@ class NotSupported(HubError):
 
 
 class NonDeterminism(Exception):
-    """The orchestrator's decisions differ from its history."""
+    """The orchestrator's decisions differ from its history; `warnings` by kind may tell why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.warnings: dict[str, str] = {}
 
 
 class UnknownFunction(Exception):

@@ -110,8 +110,12 @@ _RESOLVING = {
 def replay(response: Response, history: Iterable[Event], max_actions: int = 100_000) -> Outcome:
     """Walk `history` with the actions of `response`. Raises NonDeterminism, NotSupported."""
     walk = _Walk(response, max_actions)
-    for event in history:
-        walk.take(event)
+    try:
+        for event in history:
+            walk.take(event)
+    except NonDeterminism as error:
+        error.warnings = walk.warnings
+        raise
     return walk.outcome()
 
 
@@ -134,7 +138,7 @@ class _Walk:
         self._buffered: defaultdict[str, deque[Event]] = defaultdict(deque)
         self._continue_input: str | None = None
         self._carried: list[Event] = []
-        self._warnings: dict[str, str] = {}
+        self.warnings: dict[str, str] = {}
 
     def take(self, event: Event) -> None:
         """Apply one event."""
@@ -165,7 +169,7 @@ class _Walk:
             next_id=self._next_id,
             continue_input=self._continue_input,
             carried_events=self._carried,
-            warnings=self._warnings,
+            warnings=self.warnings,
         )
 
     def child_finished(self, task: Task) -> None:
@@ -187,8 +191,12 @@ class _Walk:
     def _invoke(self, action: Action) -> Task:
         kind = action["actionType"]
         if kind in (ActionType.WHEN_ALL, ActionType.WHEN_ANY):
-            children = [self._invoke(child) for child in action["compoundActions"]]
-            return Group(children, wait_for_all=kind == ActionType.WHEN_ALL)
+            group = Group(
+                [self._invoke(child) for child in action["compoundActions"]], wait_for_all=kind == ActionType.WHEN_ALL
+            )
+            if group.done and not group.wait_for_all and _retries(group):
+                self._warn_of_lost_place()
+            return group
         if kind in (ActionType.CALL_ACTIVITY_WITH_RETRY, ActionType.CALL_SUB_ORCHESTRATOR_WITH_RETRY):
             return _Retry(self, action)
         if kind == ActionType.CREATE_TIMER:
@@ -278,7 +286,7 @@ class _Walk:
             opened[1](failed)
         elif event[key] not in self._cancelled:
             kind = KIND_NAMES[Kind(event["EventType"])]
-            self._warnings["duplicate"] = f"{kind} for sequence number {event[key]} came although nothing waits for it"
+            self.warnings["duplicate"] = f"{kind} for sequence number {event[key]} came although nothing waits for it"
 
     def _raise_event(self, event: Event) -> None:
         name = event["Name"]
@@ -292,13 +300,13 @@ class _Walk:
     def _warn_of_stall(self) -> None:
         if self._open:
             tasks = ", ".join(str(decision) for decision, _ in list(self._open.values())[:5])
-            self._warnings["open"] = (
+            self.warnings["open"] = (
                 f"has returned, but stays Running while {len(self._open)} of its tasks are open ({tasks}); "
                 "cancel a timer that lost its race"
             )
             return
         names = sorted(name for name, waits in self._waits.items() if any(not task.done for task in waits))
-        self._warnings["stalled"] = (
+        self.warnings["stalled"] = (
             f"has returned, but the host still waits for event {', '.join(map(repr, names))}: an event raised before "
             "its wait is handed to every later wait of that name (azure-functions-durable-python#507); it stalls, "
             "as on Azure, until another such event comes. Give each wait an event name of its own"
@@ -309,15 +317,24 @@ class _Walk:
         for name, events in self._buffered.items():
             wanted = waited.get(name.casefold())
             if events and wanted and wanted != name:
-                self._warnings[f"case {name}"] = (
+                self.warnings[f"case {name}"] = (
                     f"got event {name!r} while it waits for {wanted!r}: the SDK compares names exactly, "
                     "so on Azure the event is lost"
                 )
 
+    def _warn_of_lost_place(self) -> None:
+        # A cancelled timer counts as finished as soon as it is invoked, so on replay the race is over at once and what
+        # comes next gets the numbers that the retries had.
+        self.warnings["race"] = (
+            "raced a call with retries against something that was over at once, such as a timer it cancelled: when "
+            "that call is retried, replay fails as non-deterministic, on Azure too. Put the retrying call into a "
+            "sub-orchestration and race that"
+        )
+
     def _warn_of_drifting_retries(self) -> None:
         waiting = self._waiting_for
         if isinstance(waiting, Group) and waiting.wait_for_all and self._left and _retries(waiting):
-            self._warnings["retries"] = (
+            self.warnings["retries"] = (
                 "went on from a task_all that failed while another of its calls may still be retried: from here on "
                 "the sequence numbers of host and SDK drift apart and results may reach the wrong task. "
                 "Let the activity return an error value instead"

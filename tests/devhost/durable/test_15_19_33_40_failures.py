@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import logging
+from datetime import timedelta
 
 import azure.durable_functions as df
 
@@ -446,3 +447,32 @@ def test_catching_an_exhausted_retry_beside_a_retrying_sibling_warns(tmp_path, c
     asyncio.run(story())
 
     assert "Let the activity return an error value instead" in caplog.text
+
+
+def test_racing_a_retried_call_against_a_cancelled_timer_fails_as_on_azure(tmp_path, caplog):
+    """The timer counts as finished on replay, so numbers shift; the log says why and what to do instead."""
+    app = df.DFApp()
+    attempts = []
+
+    @app.orchestration_trigger(context_name="context")
+    def racer(context):
+        timer = context.create_timer(context.current_utc_datetime + timedelta(hours=1))
+        call = context.call_activity_with_retry("flaky", df.RetryOptions(1, 2), "x")
+        yield context.task_any([call, timer])
+        timer.cancel()
+        yield context.call_activity("flaky", "x")
+
+    @app.activity_trigger(input_name="x")
+    def flaky(x):
+        attempts.append(x)
+        if len(attempts) == 1:
+            raise ValueError("once")
+
+    async def story():
+        async with world(app, tmp_path / "hub") as here:
+            return await here.run("racer")
+
+    status = asyncio.run(story())
+
+    assert "Non-Deterministic workflow detected" in status.output
+    assert "Put the retrying call into a sub-orchestration and race that" in caplog.text

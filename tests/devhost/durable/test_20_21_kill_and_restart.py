@@ -96,7 +96,7 @@ def test_case_21_a_timer_that_came_due_while_the_host_was_dead_fires_at_once(tmp
 @pytest.mark.parametrize("seed", range(10))
 def test_a_killed_host_loses_nothing_and_repeats_nothing(tmp_path, seed):
     """Three real kills at seeded moments; then the story ends with one completion for everything it scheduled."""
-    moments = random.Random(seed)  # noqa: S311 repeatable on purpose
+    moments = random.Random(seed)
     app, env = write_app(tmp_path / "app", KILL_APP.read_text()), {"EFFECTS": str(tmp_path / "effects")}
     hub = app / ".devhost" / "hub.sqlite"
     host = start_host(app, env=env)
