@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import azure.durable_functions as df
-from adapters.platform import Compute
 
 from adapters import connect
 from adapters.blobs import Blobs
+from adapters.platform import Compute
 from domain import blob_names
 from domain.errors import NotFound
 from domain.models import Job, JobPhase
@@ -24,15 +24,16 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def advance_jobs(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"finished": {name: {"ok", "error"}}, "lost": {name: times}, "rows": {"done", "total"}}.
+    """Return {"finished": {number: {"ok", "error"}}, "lost": {number: times}, "jobs": count, "rows": done, total}.
 
-    Input: {"plan": blob, "names", "submit": at the first look, "finished": names known to be over, "lost"}. Safe to run
-    twice: jobs are submitted by name, and results are written whole.
+    Input: {"plan": blob, "part": of the plan, "submit": at the first look, "finished": numbers known to be over,
+    "lost"}. Jobs go by their number in the plan's part, since names would fill the history. Safe to run twice: jobs are
+    submitted by name, and results are written whole.
     """
     settings = current()
     return advance(
         payload["plan"],
-        payload["names"],
+        payload["part"],
         payload["submit"],
         payload["finished"],
         payload["lost"],
@@ -43,7 +44,7 @@ def advance_jobs(payload: dict[str, Any]) -> dict[str, Any]:
 
 def advance(
     plan: str,
-    names: list[str],
+    part: str,
     submit: bool,
     known: Collection[str],
     lost: Mapping[str, int],
@@ -51,28 +52,28 @@ def advance(
     blobs: Blobs,
 ) -> dict[str, Any]:
     """Look at every job once and do what is due."""
-    jobs = blobs.read_json(plan)["jobs"]
+    planned = blobs.read_json(plan)[part]
+    jobs = {str(number): (read(Job, entry["job"]), entry["results"]) for number, entry in enumerate(planned)}
+    if blobs.exists(blob_names.cancelled(plan)):
+        return _cancel(jobs, known, compute)
+    if submit:
+        for job, _ in jobs.values():
+            compute.submit(job)
+    statuses = compute.status([job.name for job, _ in jobs.values()])
     lost = dict(lost)
     finished: dict[str, Any] = {}
-    if blobs.exists(blob_names.cancelled(plan)):
-        for name in names:
-            compute.cancel(name)
-        return {"finished": _all_cancelled(names, known), "lost": lost, "rows": {"done": 0, "total": 0}}
-    for name in names if submit else []:
-        compute.submit(read(Job, jobs[name]["job"]))
-    statuses = compute.status(names)
-    for status in statuses:
-        if status.name in known or len(finished) >= TAKEN_IN_AT_ONCE:
+    for (number, (job, results)), status in zip(jobs.items(), statuses, strict=True):
+        if number in known or len(finished) >= TAKEN_IN_AT_ONCE:
             continue
         if status.phase is JobPhase.LOST:
-            lost[status.name] = lost.get(status.name, 0) + 1
-            if lost[status.name] < MAX_LOST:
-                compute.submit(read(Job, jobs[status.name]["job"]))
+            lost[number] = lost.get(number, 0) + 1
+            if lost[number] < MAX_LOST:
+                compute.submit(job)
                 continue
         if status.phase in {JobPhase.DONE, JobPhase.FAILED, JobPhase.LOST}:
-            finished[status.name] = _take_in(status.name, jobs[status.name]["results"], compute, blobs, status.error)
+            finished[number] = _take_in(job.name, results, compute, blobs, status.error)
     rows = {"done": sum(status.done for status in statuses), "total": sum(status.total for status in statuses)}
-    return {"finished": finished, "lost": lost, "rows": rows}
+    return {"finished": finished, "lost": lost, "jobs": len(jobs), "rows": rows}
 
 
 def _take_in(name: str, blob: str | None, compute: Compute, blobs: Blobs, error: str) -> dict[str, Any]:
@@ -91,5 +92,8 @@ def _take_in(name: str, blob: str | None, compute: Compute, blobs: Blobs, error:
     }
 
 
-def _all_cancelled(names: list[str], known: Collection[str]) -> dict[str, Any]:
-    return {name: {"ok": False, "error": "cancelled", "metrics": {}} for name in names if name not in known}
+def _cancel(jobs: Mapping[str, tuple[Job, Any]], known: Collection[str], compute: Compute) -> dict[str, Any]:
+    for job, _ in jobs.values():
+        compute.cancel(job.name)
+    finished = {number: {"ok": False, "error": "cancelled", "metrics": {}} for number in jobs if number not in known}
+    return {"finished": finished, "lost": {}, "jobs": len(jobs), "rows": {"done": 0, "total": 0}}

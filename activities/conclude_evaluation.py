@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
-from evaluation.summary import summarize
 
 from adapters import connect
 from adapters.blobs import Blobs
@@ -16,6 +15,7 @@ from adapters.records import read_rows
 from domain import blob_names, gates
 from domain.models import Comparison, EvaluationSummary
 from domain.wire import read
+from evaluation.summary import summarize
 from settings import current
 
 bp = df.Blueprint()
@@ -27,7 +27,7 @@ def conclude_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
     now = datetime.now(UTC)
     seconds = (now - datetime.fromisoformat(payload["started_at"])).total_seconds()
     blobs = connect.blobs(current())
-    if any(job["error"] == "cancelled" for job in payload["jobs"].values()):
+    if any(job["error"] == "cancelled" for job in payload["jobs"]):
         return {"error": "it was cancelled"}
     # A verdict, once given, stays: a second run of this activity finds it.
     kept = blobs.read_json(blob_names.summary(payload["id"]))
@@ -37,11 +37,13 @@ def conclude_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
     return {"summary": kept}
 
 
-def conclude(evaluation: str, jobs: dict[str, Any], seconds: float, now: datetime, blobs: Blobs) -> EvaluationSummary:
+def conclude(
+    evaluation: str, jobs: list[dict[str, Any]], seconds: float, now: datetime, blobs: Blobs
+) -> EvaluationSummary:
     """Bring together all shards; a row that no shard has is a row with an error, never a missing row."""
     plan = blobs.read_json(blob_names.plan(evaluation))
     rows = list(complete(plan["ids"], read_rows(blobs, evaluation), _failures(jobs)))
-    extra = {name: value for job in jobs.values() for name, value in job.get("metrics", {}).items()}
+    extra = {name: value for job in jobs for name, value in job.get("metrics", {}).items()}
     totals = summarize(rows, extra)
     comparison = _comparison(plan, rows, blobs)
     results = gates.judge(plan["gates"], totals, comparison)
@@ -85,8 +87,8 @@ def complete(ids: Iterable[str], rows: Iterable[dict[str, Any]], failures: str) 
         }
 
 
-def _failures(jobs: dict[str, Any]) -> str:
-    return "; ".join(sorted({job["error"] for job in jobs.values() if job["error"]}))
+def _failures(jobs: list[dict[str, Any]]) -> str:
+    return "; ".join(sorted({job["error"] for job in jobs if job["error"]}))
 
 
 def _comparison(plan: dict[str, Any], rows: list[dict[str, Any]], blobs: Blobs) -> Comparison | None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
 from adapters import connect, snapshots
 from adapters.blobs import Blobs
-from adapters.github import GitHub
 from domain import blob_names
 from domain.models import Snapshot
 from settings import current
+
+if TYPE_CHECKING:
+    from adapters.github import GitHub
 
 bp = df.Blueprint()
 

@@ -15,7 +15,6 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def find_origin(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return the Origin of {"repository", "sha", "before", "label"}."""
-    github = connect.github(current())
-    origin = github.find_origin(payload["repository"], payload["sha"], payload["before"], payload["label"])
-    return asdict(origin)
+    """Return the Origin of {"repository", "sha", "before", "label", "branch"}."""
+    wanted = (payload[name] for name in ("repository", "sha", "before", "label", "branch"))
+    return asdict(connect.github(current()).find_origin(*wanted))

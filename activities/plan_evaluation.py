@@ -26,7 +26,7 @@ SETUP_TIME = 600  # seconds a job may need besides its rows
 
 @bp.activity_trigger(input_name="payload")
 def plan_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"blob", "shards": job names, "aggregates": job names, "poll", "stage"}, or {"error": what to mend}.
+    """Return {"blob", "parts": of the plan, one after the other, "poll", "stage"}, or {"error": what to mend}.
 
     Input: {"id", "kind", "repository", "commit", "snapshot", "config"}.
     """
@@ -39,7 +39,7 @@ def plan_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_plan(wanted: dict[str, Any], blobs: Blobs) -> dict[str, Any]:
-    """Read the dataset, write plan.json and return the names of the jobs. Raises Invalid naming file and line."""
+    """Read the dataset, write plan.json and return its parts. Raises Invalid naming file and line."""
     config = Config.model_validate(wanted["config"])
     chosen: Plan = getattr(config.evaluation, wanted["kind"])
     ids, dataset_hash = _dataset(chosen.data, wanted["snapshot"], config.evaluation.seed, blobs)
@@ -66,20 +66,14 @@ def make_plan(wanted: dict[str, Any], blobs: Blobs) -> dict[str, Any]:
         "gates": chosen.gates,
         "fingerprint": gates.fingerprint(dataset_hash, evaluators, config.evaluation.columns),
         "baseline": baseline["evaluation"] if baseline else None,
-        "jobs": {
-            **{
-                job.name: {"job": asdict(job), "results": blob_names.shard(wanted["id"], number)}
-                for number, job in enumerate(shards)
-            },
-            **{job.name: {"job": asdict(job), "results": None} for job in aggregates},
-        },
+        "shards": [
+            {"job": asdict(job), "results": blob_names.shard(wanted["id"], number)} for number, job in enumerate(shards)
+        ],
+        "aggregates": [{"job": asdict(job), "results": None} for job in aggregates],
     }
     blobs.write_json(blob_names.plan(wanted["id"]), plan)
-    return {
-        "blob": blob_names.plan(wanted["id"]),
-        "shards": [job.name for job in shards],
-        "aggregates": [job.name for job in aggregates],
-    }
+    parts = ["shards", "aggregates"] if aggregates else ["shards"]
+    return {"blob": blob_names.plan(wanted["id"]), "parts": parts}
 
 
 def cut(rows: int, shards: int) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from domain.config import Config
 from domain.models import Job
 from settings import current
 
+PART = "validation"  # of the plan: its only job
 TIMEOUT = 30 * 60  # seconds for all commands and sample rows together
 
 bp = df.Blueprint()
@@ -25,7 +26,7 @@ def plan_validation(payload: dict[str, Any]) -> dict[str, Any]:
     settings = current()
     config = Config.model_validate(payload["config"])
     blob = plan(payload["release"], payload["snapshot"], config, connect.blobs(settings))
-    return {"plan": blob, "names": [_job_name(payload["release"])], "poll": settings.poll_seconds, "stage": "validate"}
+    return {"plan": blob, "part": PART, "poll": settings.poll_seconds, "stage": "validate"}
 
 
 def plan(release: str, snapshot: str, config: Config, blobs: Blobs) -> str:
@@ -36,13 +37,7 @@ def plan(release: str, snapshot: str, config: Config, blobs: Blobs) -> str:
         "sample": config.validation.sample,
         "columns": config.evaluation.columns,
     }
-    job = Job(name=_job_name(release), kind="validate", snapshot=snapshot, spec=spec, timeout=TIMEOUT)
+    job = Job(name=f"{release}.validate", kind="validate", snapshot=snapshot, spec=spec, timeout=TIMEOUT)
     blob = blob_names.validation_plan(release)
-    blobs.write_json(
-        blob, {"jobs": {job.name: {"job": asdict(job), "results": blob_names.validation_results(release)}}}
-    )
+    blobs.write_json(blob, {PART: [{"job": asdict(job), "results": blob_names.validation_results(release)}]})
     return blob
-
-
-def _job_name(release: str) -> str:
-    return f"{release}.validate"

@@ -19,11 +19,11 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def read_config(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"config": …} for {"snapshot": sha256}, or {"error": what is wrong, with line numbers}."""
-    return config_of(payload["snapshot"], connect.blobs(current()))
+    """Return {"config": …} for {"snapshot": sha256, "branch"}, or {"error": what is wrong, with line numbers}."""
+    return config_of(payload["snapshot"], payload["branch"], connect.blobs(current()))
 
 
-def config_of(snapshot: str, blobs: Blobs) -> dict[str, Any]:
+def config_of(snapshot: str, branch: str, blobs: Blobs) -> dict[str, Any]:
     """Read and check the config of a snapshot. What a person must mend is an answer, not an exception."""
     content = records.read_snapshot_file(blobs, snapshot, FILE)
     if content is None:
@@ -34,4 +34,8 @@ def config_of(snapshot: str, blobs: Blobs) -> dict[str, Any]:
         return {"error": f"{FILE} is not UTF-8 text."}
     except Invalid as error:
         return {"error": str(error)}
+    if config.branches.main != branch:
+        return {
+            "error": f"{FILE} releases branch {config.branches.main}, and this app releases {branch}: make both one."
+        }
     return {"config": config.model_dump(mode="json", by_alias=True)}

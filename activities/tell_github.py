@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
 from adapters import connect, records
 from adapters.blobs import Blobs
-from adapters.github import GitHub
 from domain import messages, timeline
 from domain.approvals import link_token
 from domain.errors import DrawbridgeError, Unavailable
 from domain.models import ReleaseRecord, StageState
 from domain.wire import read
 from settings import Settings, current
+
+if TYPE_CHECKING:
+    from adapters.github import GitHub
 
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.github")

@@ -60,6 +60,10 @@ class GitHub:
         self._here = _PerThread()
         self._login = ""
 
+    def check_access(self, repository: str) -> None:
+        """See that the repository can be read with this sign-in."""
+        self._steady.call(lambda: self._repository(repository).full_name)
+
     def find_origin(
         self, repository: str, sha: str, before: str, opt_out_label: str, branch: str | None = None
     ) -> Origin:

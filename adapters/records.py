@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from adapters.blobs import Blobs
 from domain import blob_names
-from domain.models import ApprovalRequest, Vote
+from domain.models import ApprovalRequest, EvaluationSummary, Vote
 from domain.wire import read
 
 
@@ -21,6 +22,17 @@ def read_rows(blobs: Blobs, evaluation: str) -> list[dict[str, Any]]:
         content = blobs.read(name) or b""
         rows += [json.loads(line) for line in content.decode().splitlines()]
     return rows
+
+
+def rows_behind(blobs: Blobs, evaluations: Iterable[EvaluationSummary]) -> dict[str, list[dict[str, Any]]]:
+    """Read the rows of evaluations, and of the baselines they were compared with, by evaluation id."""
+    wanted: list[str] = []
+    for summary in evaluations:
+        if summary.comparison and summary.comparison.worse:
+            wanted.append(summary.comparison.baseline)
+        if summary.lowest or summary.failed_rows or summary.comparison:
+            wanted.append(summary.id)
+    return {evaluation: read_rows(blobs, evaluation) for evaluation in wanted}
 
 
 def read_votes(blobs: Blobs, request: ApprovalRequest) -> list[Vote]:

@@ -68,20 +68,20 @@ class _SimulatedCompute:
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self.names = [f"release-contoso.helpdesk-{'a' * 40}.full.{n}" for n in range(rows // ROWS_PER_SHARD)]
+        self.shards = rows // ROWS_PER_SHARD
         self.hub: SimulatedHub | None = None
 
     def plan(self, _: Any) -> dict[str, Any]:
-        return {"blob": "plan.json", "shards": self.names, "aggregates": [], "poll": POLL, "stage": "evaluate-full"}
+        return {"blob": "plan.json", "parts": ["shards"], "poll": POLL, "stage": "evaluate-full"}
 
     def advance(self, look: dict[str, Any]) -> dict[str, Any]:
         assert self.hub is not None  # noqa: S101  set before anything runs
         done = min(self.rows, int((self.hub.now - START).total_seconds() * ROWS_PER_SECOND))
-        over = self.names[: done // ROWS_PER_SHARD]
-        new = [name for name in over if name not in look["finished"]]
+        new = [str(n) for n in range(done // ROWS_PER_SHARD) if str(n) not in look["finished"]]
         return {
-            "finished": {name: {"ok": True, "error": "", "metrics": {}} for name in new},
+            "finished": {number: {"ok": True, "error": "", "metrics": {}} for number in new},
             "lost": {},
+            "jobs": self.shards,
             "rows": {"done": done, "total": self.rows},
         }
 

@@ -27,7 +27,7 @@ def approval(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any
     event that is lost, early or doubled changes nothing but the time at which the votes are read.
     """
     request = read(ApprovalRequest, context.get_input())
-    context.set_custom_status({"stage": f"approve-{request.environment}", "expected_end": request.expires_at})
+    context.set_custom_status({"stage": f"approve-{request.environment}", "until": request.expires_at})
     deadline = context.create_timer(datetime.fromisoformat(request.expires_at))
     reminder = context.create_timer(datetime.fromisoformat(request.remind_at))
     rings = [

@@ -26,20 +26,9 @@ def evaluation(context: df.DurableOrchestrationContext) -> Generator[Any, Any, A
     plan = yield context.call_activity_with_retry(plan_evaluation, PATIENTLY, wanted)
     if "error" in plan:
         return plan
-    shards = yield _jobs(context, plan, plan["shards"], "shards")
-    aggregates = (yield _jobs(context, plan, plan["aggregates"], "aggregates")) if plan["aggregates"] else {}
-    return (
-        yield context.call_activity_with_retry(
-            conclude_evaluation,
-            PATIENTLY,
-            {"id": wanted["id"], "jobs": shards | aggregates, "started_at": started},
-        )
-    )
-
-
-def _jobs(context: df.DurableOrchestrationContext, plan: dict[str, Any], names: list[str], part: str) -> Any:
-    return context.call_sub_orchestrator(
-        run_jobs,
-        {"plan": plan["blob"], "names": names, "poll": plan["poll"], "stage": plan["stage"]},
-        f"{context.instance_id}:{part}",
-    )
+    jobs = []
+    for part in plan["parts"]:
+        work = {"plan": plan["blob"], "part": part, "poll": plan["poll"], "stage": plan["stage"]}
+        jobs += yield context.call_sub_orchestrator(run_jobs, work, f"{context.instance_id}:{part}")
+    conclusion = {"id": wanted["id"], "jobs": jobs, "started_at": started}
+    return (yield context.call_activity_with_retry(conclude_evaluation, PATIENTLY, conclusion))

@@ -75,10 +75,12 @@ def _prepare(context: df.DurableOrchestrationContext, request: ReleaseRequest) -
     """Find out what this commit is, before anything can be told about it."""
     where = {"repository": request.repository, "sha": request.sha}
     snapshot = read(Snapshot, (yield context.call_activity_with_retry(fetch_snapshot, PATIENTLY, where)))
-    found = yield context.call_activity_with_retry(read_config, PATIENTLY, {"snapshot": snapshot.sha256})
+    found = yield context.call_activity_with_retry(
+        read_config, PATIENTLY, {"snapshot": snapshot.sha256, "branch": request.branch}
+    )
     label = found["config"]["opt_out"]["label"] if "config" in found else ""
     origin = yield context.call_activity_with_retry(
-        find_origin, PATIENTLY, {**where, "before": request.before, "label": label}
+        find_origin, PATIENTLY, {**where, "before": request.before, "label": label, "branch": request.branch}
     )
     story = Story.begin(context, request, read(Origin, origin), snapshot.sha256, found)
     yield from story.publish(timeline.PREPARE)
@@ -96,7 +98,7 @@ def _validate(story: Story) -> Steps:
         plan_validation, {"release": story.record.id, "snapshot": story.snapshot, "config": story.wire_config}
     )
     jobs = yield story.call(run_jobs, plan, child)
-    failed = next((job for job in jobs.values() if not job["ok"]), None)
+    failed = next((job for job in jobs if not job["ok"]), None)
     if failed:
         yield from story.end(timeline.VALIDATE, StageState.FAILED, failed["error"])
         raise Ended(Outcome.FAILED, f"Validation failed: {failed['error']}")

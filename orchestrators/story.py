@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any
 
 import azure.durable_functions as df
@@ -72,7 +73,7 @@ class Story:
             story.record = timeline.plan_stages(record, story.config)
         return story
 
-    @property
+    @cached_property
     def config(self) -> Config:
         """The commit's own config."""
         return Config.model_validate(self.wire_config)

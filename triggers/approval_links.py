@@ -96,7 +96,7 @@ def _show(req: func.HttpRequest, settings: Settings, token: str) -> func.HttpRes
         viewer=case.approver,
         action=f"/api/approvals/{token}",
         csrf=approvals.form_seal(token, case.principal, case.request.digest, settings.link_secret),
-        rows={summary.id: records.read_rows(blobs, summary.id) for summary in case.evidence.evaluations},
+        rows=records.rows_behind(blobs, case.evidence.evaluations),
     )
     return page("approval.html", view)
 

@@ -14,7 +14,7 @@ import azure.functions as func
 
 from adapters import connect
 from adapters.blobs import Blobs
-from adapters.records import read_rows
+from adapters.records import read_rows, rows_behind
 from domain import blob_names, timeline
 from domain.errors import NotFound
 from domain.models import EvaluationSummary, ReleaseRecord
@@ -46,9 +46,12 @@ async def release_details(req: func.HttpRequest, client: df.DurableOrchestration
     """Show one release: its timeline, live progress, evaluations, deployments and votes."""
 
     async def show() -> func.HttpResponse:
-        record = await asyncio.to_thread(read_record, connect.blobs(current()), req.route_params["id"])
-        progress = await live_progress(client, record)
-        view = release_page(record, datetime.now(UTC), progress=progress, refresh=_refresh(req))
+        blobs = connect.blobs(current())
+        record = await asyncio.to_thread(read_record, blobs, req.route_params["id"])
+        progress, rows = await asyncio.gather(
+            live_progress(client, record), asyncio.to_thread(rows_behind, blobs, record.evaluations)
+        )
+        view = release_page(record, datetime.now(UTC), progress=progress, rows=rows, refresh=_refresh(req))
         return page("release.html", view)
 
     return await page_for_people(log, req, show)
@@ -86,7 +89,7 @@ async def live_progress(client: df.DurableOrchestrationClient, record: ReleaseRe
     instances = [stage.instance for stage in timeline.current_stages(record) if stage.instance]
     statuses = await asyncio.gather(*(client.get_status(instance) for instance in instances))
     found = [status.custom_status for status in statuses if status and isinstance(status.custom_status, dict)]
-    return [status for status in found if status.get("total")]
+    return [status for status in found if status.get("since")]
 
 
 def _report(blobs: Blobs, evaluation: str, number: int) -> func.HttpResponse:

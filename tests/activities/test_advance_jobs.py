@@ -20,18 +20,18 @@ PLAN = "evaluations/e/plan.json"
 @pytest.fixture
 def plan(blobs: Blobs) -> Blobs:
     """A plan of two shards."""
-    jobs = {
-        name: {"job": asdict(Job(name, "rows", "5" * 64, {}, 60)), "results": blob_names.shard("e", number)}
+    shards = [
+        {"job": asdict(Job(name, "rows", "5" * 64, {}, 60)), "results": blob_names.shard("e", number)}
         for number, name in enumerate(["e.0", "e.1"])
-    }
-    blobs.write_json(PLAN, {"jobs": jobs})
+    ]
+    blobs.write_json(PLAN, {"shards": shards})
     return blobs
 
 
 def look(compute: FakeCompute, blobs: Blobs, **fields: Any) -> dict[str, Any]:
     """Advance once."""
     known = {"submit": False, "known": [], "lost": {}, **fields}
-    return advance(PLAN, ["e.0", "e.1"], known["submit"], known["known"], known["lost"], compute, blobs)
+    return advance(PLAN, "shards", known["submit"], known["known"], known["lost"], compute, blobs)
 
 
 def test_first_look_submits_every_job(plan: Blobs, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_first_look_submits_every_job(plan: Blobs, tmp_path: Path) -> None:
     moved = look(compute, plan, submit=True)
 
     assert compute.submitted == ["e.0", "e.1"]
-    assert moved == {"finished": {}, "lost": {}, "rows": {"done": 4, "total": 8}}
+    assert moved == {"finished": {}, "lost": {}, "jobs": 2, "rows": {"done": 4, "total": 8}}
 
 
 def test_results_of_a_finished_shard_are_stored(plan: Blobs, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_results_of_a_finished_shard_are_stored(plan: Blobs, tmp_path: Path) -> 
 
     moved = look(compute, plan)
 
-    assert moved["finished"] == {"e.0": {"ok": True, "error": "", "metrics": {}}}
+    assert moved["finished"] == {"0": {"ok": True, "error": "", "metrics": {}}}
     assert b'"id": "a"' in (plan.read(blob_names.shard("e", 0)) or b"")
 
 
@@ -59,7 +59,7 @@ def test_known_jobs_are_not_taken_in_again(plan: Blobs, tmp_path: Path) -> None:
     """What the orchestration knows to be over costs nothing any more."""
     compute = FakeCompute(tmp_path, {"e.0": [JobPhase.DONE], "e.1": [JobPhase.RUNNING]})
 
-    assert look(compute, plan, known=["e.0"])["finished"] == {}
+    assert look(compute, plan, known=["0"])["finished"] == {}
 
 
 def test_failed_job_keeps_its_half_of_the_results(plan: Blobs, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_failed_job_keeps_its_half_of_the_results(plan: Blobs, tmp_path: Path) -
 
     moved = look(compute, plan)
 
-    assert moved["finished"]["e.0"] == {"ok": False, "error": "disk full", "metrics": {}}
+    assert moved["finished"]["0"] == {"ok": False, "error": "disk full", "metrics": {}}
     assert plan.exists(blob_names.shard("e", 0))
 
 
@@ -86,7 +86,7 @@ def test_lost_job_is_started_again_and_given_up_in_the_end(plan: Blobs, tmp_path
 
     assert looks == MAX_LOST
     assert compute.submitted == ["e.0"] * (MAX_LOST - 1)
-    assert finished["e.0"]["ok"] is False
+    assert finished["0"]["ok"] is False
 
 
 def test_cancelled_plan_ends_all_its_jobs(plan: Blobs, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_cancelled_plan_ends_all_its_jobs(plan: Blobs, tmp_path: Path) -> None:
     compute = FakeCompute(tmp_path, {"e.0": [JobPhase.RUNNING], "e.1": [JobPhase.RUNNING]})
     plan.write(blob_names.cancelled(PLAN), b"")
 
-    moved = look(compute, plan, known=["e.1"])
+    moved = look(compute, plan, known=["1"])
 
     assert compute.cancelled == ["e.0", "e.1"]
-    assert moved["finished"] == {"e.0": {"ok": False, "error": "cancelled", "metrics": {}}}
+    assert moved["finished"] == {"0": {"ok": False, "error": "cancelled", "metrics": {}}}

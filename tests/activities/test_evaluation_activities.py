@@ -59,7 +59,7 @@ def evaluate(blobs: Blobs, scores: dict[str, float | None], release: str = sampl
     evaluation = f"{release}.full"
     lines = [json.dumps(row(name, score, None if score is not None else "HTTP 500")) for name, score in scores.items()]
     blobs.write(blob_names.shard(evaluation, 0), "\n".join(lines).encode())
-    summary = conclude(evaluation, {}, 12.0, NOW, blobs)
+    summary = conclude(evaluation, [], 12.0, NOW, blobs)
     blobs.write_json(blob_names.summary(evaluation), asdict(summary))
     return summary
 
@@ -84,12 +84,13 @@ def test_plan_fixes_all_that_the_result_depends_on(blobs: Blobs) -> None:
     planned = make_plan(order(), blobs)
 
     plan = blobs.read_json(planned["blob"])
-    assert planned["shards"] == [f"{samples.RELEASE}.full.{number}" for number in range(3)]
+    assert planned["parts"] == ["shards"]
+    assert [shard["job"]["name"] for shard in plan["shards"]] == [f"{samples.RELEASE}.full.{n}" for n in range(3)]
     assert sorted(plan["ids"]) == [f"r{n}" for n in range(7)]
     assert plan["gates"] == ["f1 >= 0.45", "f1 drop <= 0.05"]
     assert plan["snapshot"] == SNAPSHOT
     assert len(plan["dataset_hash"]) == 64
-    slices = [(job["job"]["spec"]["start"], job["job"]["spec"]["stop"]) for job in plan["jobs"].values()]
+    slices = [(job["job"]["spec"]["start"], job["job"]["spec"]["stop"]) for job in plan["shards"]]
     assert slices == [(0, 2), (2, 4), (4, 7)]
 
 
@@ -101,7 +102,7 @@ def test_evaluation_flow_gets_a_job_that_aggregates_all_shards(blobs: Blobs) -> 
 
     planned = make_plan(wanted, blobs)
 
-    job = blobs.read_json(planned["blob"])["jobs"][planned["aggregates"][0]]["job"]
+    job = blobs.read_json(planned["blob"])["aggregates"][0]["job"]
     assert job["kind"] == "aggregate"
     assert job["inputs"] == {f"inputs/{n}.jsonl": blob_names.shard(wanted["id"], n) for n in range(3)}
 

@@ -38,14 +38,14 @@ def stage_with(**changes: Any) -> Stage:
         "find_origin": lambda _: asdict(samples.origin()),
         "save_record": lambda _: None,
         "tell_github": lambda _: {"delivered": True},
-        "plan_validation": lambda _: {"plan": "p", "names": ["v"], "poll": 1, "stage": "validate"},
+        "plan_validation": lambda _: {"plan": "p", "part": "validation", "poll": 1, "stage": "validate"},
         "build_image": lambda _: {"image": asdict(samples.IMAGE)},
         "open_approval": lambda payload: {"request": {"environment": payload["environment"]["name"]}},
         "keep_baseline": lambda _: None,
         "cancel_evaluation": lambda _: None,
     }
     children = {
-        "run_jobs": lambda _: {"v": {"ok": True, "error": ""}},
+        "run_jobs": lambda _: [{"ok": True, "error": ""}],
         "evaluation": lambda payload: {"summary": asdict(samples.summary(payload["kind"]))},
         "deployment": lambda payload: {
             "ok": True,
@@ -162,7 +162,7 @@ def test_inconclusive_full_evaluation_is_put_before_the_approvers() -> None:
 
 def test_failed_validation_stops_with_the_step_that_failed() -> None:
     """The author reads which command failed."""
-    stage = stage_with(run_jobs=lambda _: {"v": {"ok": False, "error": "pytest -q failed: 1 failed, 12 passed"}})
+    stage = stage_with(run_jobs=lambda _: [{"ok": False, "error": "pytest -q failed: 1 failed, 12 passed"}])
 
     output = play(stage)
 

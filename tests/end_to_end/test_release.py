@@ -1,0 +1,34 @@
+"""One whole release through real processes, and what must hold around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.end_to_end.conftest import BAD, System
+
+
+def newest(statuses: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the newest state of each context, as GitHub shows them."""
+    return {status["context"]: status["state"] for status in sorted(statuses, key=lambda status: status["id"])}
+
+
+def test_good_merge_reaches_production_and_a_worse_one_is_stopped(system: System) -> None:
+    """The main job: evaluated, deployed, approved by two people, and the next merge is held against it."""
+    number = system.merge({"README.md": "hello"}, "Say hello")
+
+    assert "Recorded" in system.vote(number, "maria", "prod", "approve", "looks right")
+    assert "Recorded" in system.vote(number, "jonas", "prod", "approve")
+    record = system.wait_for_end(system.release_of(number))
+    assert record.outcome == "released", record.reason
+    assert {stage.state for stage in record.stages} == {"passed"}
+    pull = system.wait_for_verdict(number, "released")
+    assert newest(pull["statuses"]) == {f"drawbridge/{stage.name}": "success" for stage in record.stages}
+    assert len(pull["comments"]) == 1
+
+    worse = system.merge({"flows/echo/echo.py": BAD}, "Answer differently")
+    stopped = system.wait_for_end(system.release_of(worse))
+    assert stopped.outcome == "failed"
+    assert "exact" in stopped.reason
+    comparison = stopped.evaluations[0].comparison
+    assert comparison is not None
+    assert {row.id for row in comparison.worse} == {"r4", "r5", "r6", "r7"}
