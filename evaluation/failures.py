@@ -76,7 +76,7 @@ def describe(error: BaseException) -> str:
 
 def shorten(reason: str) -> str:
     """Return the reason on one line of bounded length."""
-    line = " ".join(reason.split())
+    line = " ".join(re.sub(r"\*{4,}", " ", reason).split())  # NLTK frames its messages
     return line if len(line) <= _LONGEST_REASON else line[: _LONGEST_REASON - 1] + "…"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,10 +33,13 @@ def progress_bar(console: Console, title: str) -> Iterator[Callable[[shard.Progr
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=None, rate="loading the target", errors="")
+        begin: list[tuple[int, float]] = []  # rows that were done before, and when the first new one started
 
         def tell(progress: shard.Progress) -> None:
-            speed = bar.tasks[0].speed
-            rate = f"{speed:.1f} rows/s" if speed else bar.tasks[0].fields["rate"]
+            if not begin:
+                begin.append((progress.done, time.monotonic()))
+            done, elapsed = progress.done - begin[0][0], time.monotonic() - begin[0][1]
+            rate = f"{done / elapsed:.1f} rows/s" if done and elapsed else "loading the target"
             errors = f"[red]{progress.errored} errors[/red]" if progress.errored else "no errors"
             bar.update(task, total=progress.total, completed=progress.done, rate=rate, errors=errors)
 
