@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from devhost.durable.actions import HTTP_ACTIVITY
 from devhost.durable.episodes import Names
 from devhost.durable.errors import NotSupported
 from devhost.durable.failures import activity_details, activity_reason, warn_if_large
 from devhost.durable.history import Event, Kind, event, now, timestamp
 from devhost.durable.hub import Hub
 from devhost.durable.records import Message, WorkItem
-from devhost.durable.replay import HTTP_ACTIVITY
 
 log = logging.getLogger("devhost.durable")
 

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+from devhost.durable.actions import Response
 from devhost.durable.activities import Activities
 from devhost.durable.episodes import (
     Episode,
@@ -28,13 +29,12 @@ from devhost.durable.failures import orchestrator_failed, warn_if_large
 from devhost.durable.history import request
 from devhost.durable.hub import Hub
 from devhost.durable.records import Commit, Turn
-from devhost.durable.replay import Response
 from devhost.durable.settings import DurableSettings
 from devhost.invoker import FunctionTimeout
 
 log = logging.getLogger("devhost.durable")
 
-_MOST_CACHED_HISTORY = 64_000_000  # characters, over all instances
+_MOST_CACHED_HISTORY = 32_000_000  # characters, over all instances
 _LONGEST_SLEEP = 60.0  # seconds; a clock that was set, or a machine that slept, is noticed after at most this long
 
 
@@ -168,7 +168,7 @@ class Engine:
         except Exception as error:
             failure = read_failure(error)
             if failure is None:
-                log.warning("instance %s: %s could not be replayed: %s", episode.instance.id, name, error)
+                log.warning("instance %s: %s failed: %s%s", episode.instance.id, name, error, _hint(error))
                 return fail(episode, orchestrator_failed(name, str(error) or repr(error)))
             response = failure
         return close(episode, response, self.names, self.settings.max_actions, self.settings.store_inputs)
@@ -217,6 +217,15 @@ class Engine:
             warn_if_large(f"the input of instance {child.id}", child.input)
         for item in commit.work:
             warn_if_large(f"the input of activity {item.name}", item.input)
+
+
+def _hint(error: Exception) -> str:
+    if "completed twice" not in str(error):
+        return ""
+    return (
+        " (the SDK fails here when a task_all inside a task_any has failed and another of its tasks then succeeds; "
+        "wait for the tasks one by one, or put them into a sub-orchestration)"
+    )
 
 
 def _loaded(turn: Turn) -> Generation:

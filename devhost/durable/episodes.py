@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
+from devhost.durable.actions import HTTP_ACTIVITY, Response
 from devhost.durable.errors import NonDeterminism, NotSupported, UnknownFunction
 from devhost.durable.failures import orchestrator_failed, unknown_function
 from devhost.durable.history import (
@@ -19,7 +20,7 @@ from devhost.durable.history import (
     timestamp,
 )
 from devhost.durable.records import Commit, Instance, Message, Parent, Turn, WorkItem
-from devhost.durable.replay import HTTP_ACTIVITY, Decision, Outcome, Response, replay
+from devhost.durable.replay import Decision, Outcome, replay
 
 _LARGEST_CUSTOM_STATUS = 16 * 1024  # bytes of UTF-16
 _STARTED = Kind.ORCHESTRATOR_STARTED

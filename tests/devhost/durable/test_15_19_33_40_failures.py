@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import logging
+import threading
 from datetime import timedelta
 
 import azure.durable_functions as df
@@ -476,3 +477,41 @@ def test_racing_a_retried_call_against_a_cancelled_timer_fails_as_on_azure(tmp_p
 
     assert "Non-Deterministic workflow detected" in status.output
     assert "Put the retrying call into a sub-orchestration and race that" in caplog.text
+
+
+def test_a_fan_out_that_fails_inside_a_race_fails_as_on_azure(tmp_path, caplog):
+    """The SDK calls a task completed twice when its failed group hears of it later; the log says what to do."""
+    app = df.DFApp()
+    failed = threading.Event()
+
+    @app.orchestration_trigger(context_name="context")
+    def nested(context):
+        both = context.task_all([context.call_activity("bad"), context.call_activity("late")])
+        try:
+            yield context.task_any([both, context.wait_for_external_event("never")])
+            yield context.wait_for_external_event("never too")
+        except ValueError:
+            pass
+
+    @app.activity_trigger(input_name="x")
+    def bad(x):
+        raise ValueError("bad")
+
+    @app.activity_trigger(input_name="x")
+    def late(x):
+        failed.wait(20)
+
+    async def story():
+        async with world(app, tmp_path / "hub") as here:
+            started = await here.client.start_new("nested")
+            await eventually(lambda: has_failed(here, started))
+            failed.set()
+            return await here.end_of(started)
+
+    async def has_failed(here, started):
+        return bool(await here.of_kind(started, Kind.TASK_FAILED))
+
+    status = asyncio.run(story())
+
+    assert "completed twice" in status.output
+    assert "a task_all inside a task_any" in caplog.text

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from devhost.durable.actions import Response
 from devhost.durable.episodes import Generation, Names, close, open_episode, read_failure
 from devhost.durable.history import Kind, event, execution_started, now, request, timestamp
 from devhost.durable.records import Instance, Turn
-from devhost.durable.replay import Response
 
 NAMES = Names(["story", "child"], ["echo", "flaky"])
 RETRY = df.RetryOptions(first_retry_interval_in_milliseconds=1, max_number_of_attempts=3)
