@@ -28,6 +28,9 @@ class ModelError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C. Returns the exit status."""
     options = _parse(arguments)
+    # Threads that spin while they wait for each other starve on a busy machine: with eight other processes
+    # on two cores a row took 6.5 s with spinning threads and 0.8 s with patient ones. Alone they cost nothing.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # Blocked before the server starts its threads, which inherit the mask: only this thread sees the signals.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     try:
