@@ -9,7 +9,6 @@ import azure.durable_functions as df
 
 from activities.conclude_evaluation import conclude_evaluation
 from activities.plan_evaluation import plan_evaluation
-from orchestrators.jobs import run_jobs
 from orchestrators.retries import PATIENTLY
 
 bp = df.Blueprint()
@@ -29,6 +28,6 @@ def evaluation(context: df.DurableOrchestrationContext) -> Generator[Any, Any, A
     jobs = []
     for part in plan["parts"]:
         work = {"plan": plan["blob"], "part": part, "poll": plan["poll"], "stage": plan["stage"]}
-        jobs += yield context.call_sub_orchestrator(run_jobs, work, f"{context.instance_id}:{part}")
+        jobs += yield context.call_sub_orchestrator("run_jobs", work, f"{context.instance_id}:{part}")
     conclusion = {"id": wanted["id"], "jobs": jobs, "started_at": started}
     return (yield context.call_activity_with_retry(conclude_evaluation, PATIENTLY, conclusion))

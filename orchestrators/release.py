@@ -31,10 +31,6 @@ from domain.models import (
     Vote,
 )
 from domain.wire import read
-from orchestrators.approval import approval
-from orchestrators.deployment import deployment
-from orchestrators.evaluation import evaluation
-from orchestrators.jobs import run_jobs
 from orchestrators.retries import PATIENTLY
 from orchestrators.story import Ended, Story
 
@@ -97,7 +93,7 @@ def _validate(story: Story) -> Steps:
     plan = yield story.act(
         plan_validation, {"release": story.record.id, "snapshot": story.snapshot, "config": story.wire_config}
     )
-    jobs = yield story.call(run_jobs, plan, child)
+    jobs = yield story.call("run_jobs", plan, child)
     failed = next((job for job in jobs if not job["ok"]), None)
     if failed:
         yield from story.end(timeline.VALIDATE, StageState.FAILED, failed["error"])
@@ -108,7 +104,7 @@ def _validate(story: Story) -> Steps:
 def _evaluate_minimal(story: Story) -> Steps:
     child = story.child("minimal")
     yield from story.begin_stage(timeline.MINIMAL, f"{child}:shards")
-    result = yield story.call(evaluation, story.evaluation_order("minimal"), child)
+    result = yield story.call("evaluation", story.evaluation_order("minimal"), child)
     stopped = yield from _told(story, timeline.MINIMAL, result)
     if stopped:
         raise Ended(Outcome.FAILED, stopped)
@@ -122,7 +118,7 @@ def _first_environment_beside_full_evaluation(story: Story) -> Steps:
         yield from story.end(timeline.FULL, StageState.SKIPPED, messages.skipped_because(story.record.opt_outs))
     else:
         yield from story.begin_stage(timeline.FULL, f"{story.child('full')}:shards")
-        full = story.call(evaluation, story.evaluation_order("full"), story.child("full"))
+        full = story.call("evaluation", story.evaluation_order("full"), story.child("full"))
     lane = _Lane(story, first)
     stopped = ""
     yield from story.begin_stage(timeline.BUILD)
@@ -169,7 +165,7 @@ class _Lane:
             self.stage = timeline.deploy(self.environment.name)
             child = story.child(self.stage)
             yield from story.begin_stage(self.stage, child)
-            return story.call(deployment, story.deployment_order(self.environment), child), ""
+            return story.call("deployment", story.deployment_order(self.environment), child), ""
         return None, (yield from _deployed(story, self.environment, result))
 
 
@@ -179,7 +175,7 @@ def _promote(story: Story, environment: Environment) -> Steps:
         yield from _approve(story, environment)
     stage = timeline.deploy(environment.name)
     yield from story.begin_stage(stage, story.child(stage))
-    result = yield story.call(deployment, story.deployment_order(environment), story.child(stage))
+    result = yield story.call("deployment", story.deployment_order(environment), story.child(stage))
     stopped = yield from _deployed(story, environment, result)
     if stopped:
         raise Ended(Outcome.FAILED, stopped)
@@ -193,7 +189,7 @@ def _approve(story: Story, environment: Environment) -> Steps:
         yield from story.end(stage, StageState.FAILED, opened["error"])
         raise Ended(Outcome.FAILED, opened["error"])
     yield from story.begin_stage(stage, child, f"needs {environment.approvals} of {len(environment.approvers)}")
-    decided = yield story.call(approval, opened["request"], child)
+    decided = yield story.call("approval", opened["request"], child)
     votes = tuple(read(Vote, vote) for vote in decided["votes"])
     story.keep_votes(environment.name, votes)
     decision = decided["decision"]

@@ -86,8 +86,8 @@ class Story:
         """Call an activity, patiently."""
         return self.context.call_activity_with_retry(activity, PATIENTLY, payload)
 
-    def call(self, orchestrator: Any, payload: Any, instance: str) -> TaskBase:
-        """Call a child orchestration."""
+    def call(self, orchestrator: str, payload: Any, instance: str) -> TaskBase:
+        """Call a child orchestration by name: from a handle the SDK would take the wrapper's `str` for its result."""
         return self.context.call_sub_orchestrator(orchestrator, payload, instance)
 
     def begin_stage(self, name: str, instance: str = "", detail: str = "") -> Steps:

@@ -19,7 +19,7 @@ START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
 def name_of(handle: Any) -> str:
     """Return the name that the SDK sends for an activity or orchestrator handle."""
-    return str(handle._function._name)
+    return handle if isinstance(handle, str) else str(handle._function._name)
 
 
 def generator_of(handle: Any) -> Callable[[Any], Generator[Any, Any, Any]]:
