@@ -53,13 +53,13 @@ def generations(context):
 
 
 @app.activity_trigger(input_name="name")
-def effect(name: str):
+def effect(name):
     time.sleep(0.02 * PACE)
     return _write(name)
 
 
 @app.activity_trigger(input_name="name")
-def flaky(name: str):
+def flaky(name):
     line = _write(name)
     ran = sum(each.startswith(f"{name} ") for each in _effects().read_text().splitlines())
     if ran < 2:

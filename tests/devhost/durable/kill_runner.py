@@ -9,8 +9,8 @@ import signal
 import sys
 from pathlib import Path
 
-from kill_app import app  # beside this script
-from world import world
+from kill_app import app  # type: ignore[import-not-found]  # beside this script
+from world import world  # type: ignore[import-not-found]
 
 from devhost.durable import database
 

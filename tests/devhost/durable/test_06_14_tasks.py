@@ -28,7 +28,7 @@ def test_case_06_chain_of_three(tmp_path):
         return results
 
     @app.activity_trigger(input_name="word")
-    def shout(word: str):
+    def shout(word):
         return word.upper()
 
     async def story():
@@ -54,7 +54,7 @@ def test_case_07_fan_out_results_come_in_child_order(tmp_path):
         return (yield context.task_all([context.call_activity("number", n) for n in range(3)]))
 
     @app.activity_trigger(input_name="n")
-    def number(n: int):
+    def number(n):
         if n in after:
             finished[after[n]].wait(20)
         order.append(n)
@@ -191,7 +191,7 @@ def flaky_app(failures):
         return (yield context.task_all([context.call_activity_with_retry("flaky", RETRY, n) for n in range(6)]))
 
     @app.activity_trigger(input_name="n")
-    def flaky(n: int):
+    def flaky(n):
         with lock:
             calls[n] = calls.get(n, 0) + 1
         if calls[n] <= failures(n):
@@ -265,7 +265,7 @@ def test_results_reach_their_tasks_in_an_as_completed_loop(tmp_path):
         return sorted(results)
 
     @app.activity_trigger(input_name="n")
-    def echo(n: int):
+    def echo(n):
         return n
 
     async def story():

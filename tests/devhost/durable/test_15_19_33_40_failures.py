@@ -38,11 +38,11 @@ def failing_app():
         return [reason, (yield context.call_activity("echo", "went on"))]
 
     @app.activity_trigger(input_name="word")
-    def explode(word: str):
+    def explode(word):
         raise KeyError("key")
 
     @app.activity_trigger(input_name="word")
-    def echo(word: str):
+    def echo(word):
         return word
 
     return app

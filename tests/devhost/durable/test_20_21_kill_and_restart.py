@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from devhost.durable.history import Kind, Status
+from devhost.durable.history import Event, Kind, Status
 from tests.devhost.harness import ROOT, RunningHost, start_host, write_app
 
 KILL_APP = Path(__file__).with_name("kill_app.py")
@@ -210,7 +210,7 @@ def read(hub: Path, query: str):
 
 def histories(hub: Path):
     """Read all histories by instance."""
-    found: dict[str, list] = {}
+    found: dict[str, list[Event]] = {}
     for instance_id, text in read(hub, "SELECT instance_id, event FROM history ORDER BY instance_id, position"):
         found.setdefault(instance_id, []).append(json.loads(text))
     return found

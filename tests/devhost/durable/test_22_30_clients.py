@@ -436,7 +436,7 @@ def test_a_history_is_shown_for_people(tmp_path):
         return (yield context.call_activity("echo", "hello"))
 
     @app.activity_trigger(input_name="word")
-    def echo(word: str):
+    def echo(word):
         return word
 
     async def story():

@@ -95,18 +95,16 @@ def test_what_waits_at_close_is_still_written(tmp_path):
 
     async def story():
         lines.open()
-        waiting = [
-            asyncio.ensure_future(
-                lines.run(lambda c, n=n: c.execute("INSERT INTO lines VALUES (?)", (str(n),)).rowcount)
-            )
-            for n in range(500)
-        ]
+        waiting = [asyncio.ensure_future(lines.run(insert(n))) for n in range(500)]
         await asyncio.sleep(0)
         await asyncio.to_thread(lines.close)
         await asyncio.gather(*waiting)
 
     def insert(n):
-        return lambda connection: connection.execute("INSERT INTO lines VALUES (?)", (str(n),)).rowcount
+        def operation(connection):
+            connection.execute("INSERT INTO lines VALUES (?)", (str(n),))
+
+        return operation
 
     asyncio.run(story())
 
@@ -178,7 +176,7 @@ def blueprint(gate, entered=None):
         return (yield context.task_all([context.call_activity("step", n) for n in range(3)]))
 
     @bp.activity_trigger(input_name="n")
-    def step(n: int):
+    def step(n):
         if entered:
             entered.set()
         gate.wait(20)
@@ -286,7 +284,7 @@ def test_history_is_read_again_when_the_cache_is_too_small(tmp_path, monkeypatch
         return total
 
     @app.activity_trigger(input_name="n")
-    def add(n: int):
+    def add(n):
         return n + 1
 
     async def story():

@@ -120,6 +120,8 @@ class Host:
         soon = timestamp(now() + timedelta(minutes=30))
         self.under_way += [message.event for message in commit.messages if message.event["FireAt"] < soon]
         for child in commit.children:
+            assert child.parent
+            assert child.input
             done = {"TaskScheduledId": child.parent.task_id, "Result": json.loads(child.input)}
             self.under_way.append(event(Kind.CHILD_COMPLETED, timestamp(now()), **done))
         return commit
