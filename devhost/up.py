@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -38,6 +39,7 @@ ACCOUNT = "AccountName=devstoreaccount1;AccountKey=" + (
 APP_PORT, BLOB_PORT, GITHUB_PORT, MODEL_PORT = 7071, 10000, 8070, 8080
 START_TIMEOUT = 120.0  # seconds that a part may take; the slowest needs about five on an idle machine
 POLL_SECONDS = "1"
+LOCK = "up.lock"
 
 PEOPLE = {
     "alex": {"name": "Alex Moreau", "email": "alex@finch.example"},
@@ -67,23 +69,32 @@ class System:
 
     `state` keeps all of it: blobs, the task hub, repositories, process records, logs. Nothing started here,
     directly or by the app, runs on after the block; what a killed predecessor left behind is ended first.
+    With `anew` the state of an earlier run is deleted.
     """
 
-    def __init__(self, state: Path, app_port: int = APP_PORT, console: Console | None = None) -> None:
+    container = "drawbridge"
+
+    def __init__(
+        self, state: Path, app_port: int = APP_PORT, console: Console | None = None, anew: bool = False
+    ) -> None:
         self.state = state.resolve()
         self.logs = self.state / "logs"
         self.app_url = f"http://localhost:{app_port}"
         self._app_port = app_port
+        self._anew = anew
         self._console = console or Console(highlight=False)
         self._records: dict[str, ProcessRecord] = {}
         self._ports = {"blob": 0, "github": 0, "model": 0}
         self._lock = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self.logs.mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(parents=True, exist_ok=True)
         self._lock.enter_context(_only_one(self.state, self.app_url))
         try:
             self._end_leftovers()
+            if self._anew:
+                _delete_all_but_the_lock(self.state)
+            self.logs.mkdir(exist_ok=True)
             self._claim_ports()
             self._start_all()
         except BaseException:
@@ -100,6 +111,12 @@ class System:
     def github_url(self) -> str:
         """Where the GitHub double answers."""
         return f"http://{LOOPBACK}:{self._ports['github']}"
+
+    @property
+    def blob_connection(self) -> str:
+        """How to reach the blob storage."""
+        endpoint = f"BlobEndpoint=http://{LOOPBACK}:{self._ports['blob']}/devstoreaccount1;"
+        return f"DefaultEndpointsProtocol=http;{ACCOUNT};{endpoint}"
 
     @property
     def github(self) -> Client:
@@ -207,11 +224,10 @@ class System:
     def _settings(self) -> dict[str, str]:
         """Return the app's settings, see settings.py, and the people of the development sign-in."""
         kept = self._secrets()
-        storage = f"{ACCOUNT};BlobEndpoint=http://{LOOPBACK}:{self._ports['blob']}/devstoreaccount1;"
         return {
-            "AzureWebJobsStorage": f"DefaultEndpointsProtocol=http;{storage}",
-            "DRAWBRIDGE_BLOBS": f"DefaultEndpointsProtocol=http;{storage}",
-            "DRAWBRIDGE_CONTAINER": "drawbridge",
+            "AzureWebJobsStorage": self.blob_connection,
+            "DRAWBRIDGE_BLOBS": self.blob_connection,
+            "DRAWBRIDGE_CONTAINER": self.container,
             "DRAWBRIDGE_REPOSITORIES": REPOSITORY,
             "DRAWBRIDGE_RELEASE_BRANCH": MAIN,
             "DRAWBRIDGE_PUBLIC_URL": self.app_url,
@@ -268,7 +284,7 @@ def _no_interruption() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _only_one(state: Path, url: str) -> Iterator[None]:
-    with (state / "up.lock").open("a+") as lock:
+    with (state / LOCK).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -278,6 +294,14 @@ def _only_one(state: Path, url: str) -> Iterator[None]:
         lock.write(f"process {os.getpid()}, {url}")
         lock.flush()
         yield
+
+
+def _delete_all_but_the_lock(state: Path) -> None:
+    for entry in state.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != LOCK:
+            entry.unlink()
 
 
 def _answers(url: str) -> bool:

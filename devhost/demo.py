@@ -1,0 +1,224 @@
+"""The main job from start to end: one release goes out, one is stopped. `python -m devhost.demo`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from adapters.blobs import Blobs
+from adapters.records import read_rows
+from devhost.person import Person, approval_link
+from devhost.ports import free_port, holder
+from devhost.sample_repository import BETTER, REPOSITORY, WORSE, ProposedChange, ensure_repository, propose
+from devhost.up import APP_PORT, ROOT, System, UpError, run_until_stopped
+from devhost.watch import Source, Timeline
+from domain import timeline
+from domain.git_flow import release_id
+from domain.models import EvaluationSummary, Outcome, ReleaseRecord, StageState, Verdict
+
+STATE = ROOT / ".drawbridge" / "demo"
+LONGEST = 900.0  # seconds one release may take before something must be wrong
+VOTES = {  # who approves what, and says
+    "nonprod": (("maria", "The numbers are better than before. Good."),),
+    "prod": (("jonas", "Held in nonprod."), ("priya", "Go.")),
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A release that is over, and how long it took."""
+
+    change: ProposedChange
+    record: ReleaseRecord
+    seconds: float
+
+
+class Demo:
+    """The people of the demo and what they do."""
+
+    def __init__(self, system: System, console: Console) -> None:
+        self._system = system
+        self._console = console
+        self._blobs = Blobs(system.blob_connection, system.container)
+        self._source = Source(self._blobs, system.app_url)
+        self._reports = system.state / "reports"
+        self._voted: set[tuple[str, str, str]] = set()  # release, environment, person
+
+    def run(self) -> int:
+        """Send a good and a bad change on their way. Returns 0 exactly when both ended as they should."""
+        repository = ensure_repository(self._system.github)
+        good = self._release(repository["clone_path"], BETTER)
+        bad = self._release(repository["clone_path"], WORSE)
+        self._show_worse_rows(bad.record)
+        self._show_end([good, bad])
+        return 0 if went_out(good.record) and was_stopped_by_gates(bad.record) else 1
+
+    def _release(self, clone_path: str, change: ProposedChange) -> Ended:
+        """Open and merge a pull request, then follow the release until it is over, approving on the way."""
+        started = time.monotonic()
+        number = propose(self._system.github, clone_path, change)
+        sha = self._system.github.merge(REPOSITORY, number, by=change.author)["merge_commit_sha"]
+        release = release_id(REPOSITORY, sha)
+        self._announce(change, number, release)
+        with Timeline(self._console) as shown:
+            while time.monotonic() - started < LONGEST:
+                self._system.check()
+                record = self._source.record(release)
+                if record:
+                    shown.show(record, self._source.progress(record))
+                    self._approve(record, number)
+                if record and record.outcome is not Outcome.RUNNING:
+                    break
+                broken = self._source.failure(release)
+                if broken:
+                    raise UpError(f"the release broke: {broken.splitlines()[0][:300]}")
+                time.sleep(0.5)
+            else:
+                raise UpError(f"the release is not over after {LONGEST:.0f} s: see {self._system.app_url}/api/releases")
+        self._console.print(f"  {escape(record.reason)}", soft_wrap=True)
+        self._keep_pages(record)
+        return Ended(change, record, time.monotonic() - started)
+
+    def _announce(self, change: ProposedChange, number: int, release: str) -> None:
+        self._console.print(f"\n[bold]{change.author} merges “{change.title}”[/]")
+        self._console.print(f"  pull request  {self._system.github_url}/{REPOSITORY}/pull/{number}", soft_wrap=True)
+        self._console.print(f"  release       {self._system.app_url}/api/releases/{release}", soft_wrap=True)
+
+    def _approve(self, record: ReleaseRecord, number: int) -> None:
+        """Let each approver who is asked open the link in the pull request's comment and send the form there."""
+        for environment, votes in VOTES.items():
+            asked = any(
+                stage.name == timeline.approve(environment) and stage.state is StageState.RUNNING
+                for stage in record.stages
+            )
+            for login, comment in votes if asked else ():
+                self._vote(record, number, environment, login, comment)
+
+    def _vote(self, record: ReleaseRecord, number: int, environment: str, login: str, comment: str) -> None:
+        if (record.id, environment, login) in self._voted:
+            return
+        comments = self._system.github.pull(REPOSITORY, number)["comments"]
+        links = [link for entry in comments if (link := approval_link(entry["body"], login, environment))]
+        if not links:
+            return  # not told yet
+        person = self._person(login)
+        self._keep(f"{record.commit.sha[:7]}-evidence-{environment}.html", person.open(links[-1]).text)
+        person.vote(links[-1], "approve", comment)
+        self._voted.add((record.id, environment, login))
+        self._console.print(f"  [bold]{login}[/] approves {environment} by the form behind her link: “{comment}”")
+
+    def _keep_pages(self, record: ReleaseRecord) -> None:
+        person = self._person("maria")
+        pages = {f"{record.commit.sha[:7]}-release.html": f"/api/releases/{record.id}"}
+        for summary in record.evaluations:
+            pages[f"{record.commit.sha[:7]}-evaluation-{summary.kind}.html"] = f"/api/evaluations/{summary.id}"
+        for name, url in pages.items():
+            self._keep(name, person.open(url).text)
+
+    def _keep(self, name: str, page: str) -> None:
+        self._reports.mkdir(parents=True, exist_ok=True)
+        (self._reports / name).write_text(page, encoding="utf-8")
+
+    def _person(self, login: str) -> Person:
+        person = Person(login, self._system.app_url)
+        person.sign_in()
+        return person
+
+    def _show_worse_rows(self, record: ReleaseRecord) -> None:
+        compared = [summary for summary in record.evaluations if summary.comparison and summary.comparison.worse]
+        if not compared:
+            return
+        summary = compared[-1]
+        assert summary.comparison  # noqa: S101 - chosen for it
+        before = self._answers(summary.comparison.baseline)
+        after = self._answers(summary.id)
+        table = Table(title="Rows that got worse", title_justify="left", show_lines=True)
+        for heading in ("row", "answer before", "answer now", summary.comparison.worse[0].metric):
+            table.add_column(heading, overflow="fold")
+        worst = {row.id: row for row in reversed(summary.comparison.worse)}
+        for row in sorted(worst.values(), key=lambda row: row.after - (row.before or 0))[:5]:
+            scores = f"{row.before or 0:.2f} → {row.after:.2f}"
+            table.add_row(row.id, escape(before.get(row.id, "")), escape(after.get(row.id, "")), scores)
+        self._console.print()
+        self._console.print(table)
+
+    def _answers(self, evaluation: str) -> dict[str, str]:
+        return {row["id"]: str((row["output"] or {}).get("answer", "")) for row in read_rows(self._blobs, evaluation)}
+
+    def _show_end(self, ended: Sequence[Ended]) -> None:
+        table = Table(title="What happened", title_justify="left")
+        for heading in ("change", "by", "outcome", "evaluated", "f1", "exact fact", "took"):
+            table.add_column(heading, overflow="fold")
+        for one in ended:
+            table.add_row(
+                one.change.title, one.change.author, _outcome(one.record), *_numbers(one.record), f"{one.seconds:.0f} s"
+            )
+        self._console.print()
+        self._console.print(table)
+        self._console.print(
+            f"Saved pages: {os.path.relpath(self._reports)}   logs: {os.path.relpath(self._system.logs)}"
+        )
+
+
+def went_out(record: ReleaseRecord) -> bool:
+    """Say whether a release reached production."""
+    return record.outcome is Outcome.RELEASED
+
+
+def was_stopped_by_gates(record: ReleaseRecord) -> bool:
+    """Say whether a release was ended by an evaluation's gates, which is what they are there for."""
+    return record.outcome is Outcome.FAILED and any(
+        summary.verdict is Verdict.FAILED and summary.errored == 0 for summary in record.evaluations
+    )
+
+
+def _outcome(record: ReleaseRecord) -> str:
+    color = "green" if went_out(record) else "red"
+    stopped = next((stage.name for stage in record.stages if stage.state is StageState.FAILED), "")
+    return f"[{color}]{record.outcome.value}[/]" + (f" at {stopped}" if stopped else "")
+
+
+def _numbers(record: ReleaseRecord) -> tuple[str, str, str]:
+    """Return rows, F1 and exact fact of the release's largest evaluation."""
+    if not record.evaluations:
+        return "", "", ""
+    largest: EvaluationSummary = max(record.evaluations, key=lambda summary: summary.rows)
+    means = {metric.name: f"{metric.mean:.2f}" for metric in largest.metrics}
+    return f"{largest.scored} rows", means.get("f1", ""), means.get("exact_fact", "")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the demo. Returns 0 exactly when one release went out and the other was stopped by its gates."""
+    parser = argparse.ArgumentParser(prog="python -m devhost.demo", description=__doc__)
+    parser.add_argument("--state", type=Path, default=STATE, help="where everything is kept; made anew each time")
+    options = parser.parse_args(arguments)
+    console = Console(highlight=False)
+    return run_until_stopped(console, lambda: _run(options.state, console))
+
+
+def _run(state: Path, console: Console) -> int:
+    port = free_port(APP_PORT)
+    if port != APP_PORT:
+        console.print(f"Port {APP_PORT} is used by {holder(APP_PORT)}, so the app takes {port}.")
+    started = time.monotonic()
+    with System(state, port, console, anew=True) as system:
+        status = Demo(system, console).run()
+        console.print(f"After {time.monotonic() - started:.0f} s: ending everything that was started ...")
+    verdict = (
+        "[green]Both releases ended as they should.[/]" if status == 0 else "[red]Not as it should be, see above.[/]"
+    )
+    console.print(verdict)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
