@@ -14,6 +14,7 @@ from typing import Any
 from domain.errors import Invalid
 from evaluation.failures import describe
 from evaluation.light_import import create_lightly, import_promptflow_core, stop_inner_retries
+from evaluation.openai_deferral import deferred_openai
 from evaluation.targets import Answer
 
 _NO_LIMIT = 7 * 86400  # seconds; the row timeout is kept by the supervisor
@@ -92,8 +93,9 @@ def _flow_file(place: Path, path: str) -> Path:
 
 
 def _load_executor(file: Path, known: Mapping[str, Any], connections: Mapping[str, Mapping[str, Any]]) -> Any:
-    from promptflow.core import Prompty  # noqa: PLC0415  slow, and only worker processes need it
-    from promptflow.executor import FlowExecutor  # noqa: PLC0415
+    with deferred_openai():
+        from promptflow.core import Prompty  # noqa: PLC0415  slow, and only worker processes need it
+        from promptflow.executor import FlowExecutor  # noqa: PLC0415
 
     def create(source: Any) -> Any:
         return FlowExecutor.create(source, dict(known), file.parent, raise_ex=True, env_exporter_setup=False)

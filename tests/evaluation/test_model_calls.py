@@ -63,6 +63,20 @@ ASYNC = """
         return (await client.chat.completions.create(model="double", messages=messages)).choices[0].message.content
 """
 
+LATE = """
+    import os
+
+    from promptflow.core import tool
+
+    @tool
+    def answer(question: str) -> str:
+        from openai import OpenAI
+
+        client = OpenAI(base_url=os.environ["MODEL_DOUBLE_URL"], api_key="none", max_retries=0)
+        messages = [{"role": "user", "content": question}]
+        return client.chat.completions.create(model="double", messages=messages).choices[0].message.content
+"""
+
 
 @pytest.fixture
 def model(monkeypatch) -> Iterator[ModelDouble]:
@@ -94,6 +108,11 @@ def make_async(repository) -> str:
     return "flows/chat"
 
 
+def make_late(repository) -> str:
+    repository.flow(LATE)
+    return "flows/chat"
+
+
 @pytest.fixture
 def ask(repository, model):
     """Return a function that runs questions through a kind of flow and gives (error, attempts, tokens) by question."""
@@ -113,7 +132,7 @@ def ask(repository, model):
     return run
 
 
-@pytest.mark.parametrize("make", [make_dag, make_prompty, make_flex, make_async])
+@pytest.mark.parametrize("make", [make_dag, make_prompty, make_flex, make_async, make_late])
 def test_each_kind_of_flow_is_answered_with_its_tokens(ask, make):
     """All kinds give answers, scores and token counts."""
     results = ask(make, "one", "two")
