@@ -15,8 +15,8 @@ setup:  ## virtual environment, pinned packages, Azurite, the model (about 3 min
 demo: setup  ## the main job, start to end: one release goes out, one is stopped
 	@$(RUN) -m devhost.demo
 
-up: setup  ## keep the whole system running, to merge and approve by hand
-	@$(RUN) -m devhost.up
+up: setup  ## keep the whole system running, to merge and approve by hand (PORT=7071)
+	@$(RUN) -m devhost.up $(if $(PORT),--port $(PORT))
 
 test: setup  ## all tests
 	@$(RUN) -m pytest -n auto --maxprocesses 4

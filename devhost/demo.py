@@ -6,9 +6,10 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,14 +20,17 @@ from adapters.records import read_rows
 from devhost.person import Person, approval_link
 from devhost.ports import free_port, holder
 from devhost.sample_repository import BETTER, REPOSITORY, WORSE, ProposedChange, ensure_repository, propose
-from devhost.up import APP_PORT, ROOT, System, UpError, run_until_stopped
+from devhost.system import APP_PORT, ROOT, System, UpError
+from devhost.up import run_until_stopped
 from devhost.watch import Source, Timeline
 from domain import timeline
 from domain.git_flow import release_id
+from domain.messages import stage_title
 from domain.models import EvaluationSummary, Outcome, ReleaseRecord, StageState, Verdict
 
 STATE = ROOT / ".drawbridge" / "demo"
 LONGEST = 900.0  # seconds one release may take before something must be wrong
+WORST = 5  # rows to show of those that got worse
 VOTES = {  # who approves what, and says
     "nonprod": (("maria", "The numbers are better than before. Good."),),
     "prod": (("jonas", "Held in nonprod."), ("priya", "Go.")),
@@ -114,7 +118,9 @@ class Demo:
         self._keep(f"{record.commit.sha[:7]}-evidence-{environment}.html", person.open(links[-1]).text)
         person.vote(links[-1], "approve", comment)
         self._voted.add((record.id, environment, login))
-        self._console.print(f"  [bold]{login}[/] approves {environment} by the form behind her link: “{comment}”")
+        self._console.print(
+            f"  [bold]{login}[/] approves {environment} through the form behind the link: “{comment}”", soft_wrap=True
+        )
 
     def _keep_pages(self, record: ReleaseRecord) -> None:
         person = self._person("maria")
@@ -134,25 +140,24 @@ class Demo:
         return person
 
     def _show_worse_rows(self, record: ReleaseRecord) -> None:
-        compared = [summary for summary in record.evaluations if summary.comparison and summary.comparison.worse]
-        if not compared:
+        """Show what people would now read instead of the right answer, worst rows first."""
+        summary = next((one for one in reversed(record.evaluations) if one.comparison and one.comparison.worse), None)
+        if summary is None or summary.comparison is None:
             return
-        summary = compared[-1]
-        assert summary.comparison  # noqa: S101 - chosen for it
-        before = self._answers(summary.comparison.baseline)
-        after = self._answers(summary.id)
+        before, after = self._rows(summary.comparison.baseline), self._rows(summary.id)
+        metric = summary.comparison.worse[0].metric
         table = Table(title="Rows that got worse", title_justify="left", show_lines=True)
-        for heading in ("row", "answer before", "answer now", summary.comparison.worse[0].metric):
+        for heading in ("question", "answer before", "answer now", metric):
             table.add_column(heading, overflow="fold")
-        worst = {row.id: row for row in reversed(summary.comparison.worse)}
-        for row in sorted(worst.values(), key=lambda row: row.after - (row.before or 0))[:5]:
-            scores = f"{row.before or 0:.2f} → {row.after:.2f}"
-            table.add_row(row.id, escape(before.get(row.id, "")), escape(after.get(row.id, "")), scores)
+        for row in [row for row in summary.comparison.worse if row.metric == metric][:WORST]:
+            question = str(after[row.id]["inputs"].get("question", row.id))
+            answers = (_answer(rows.get(row.id, {})) for rows in (before, after))
+            table.add_row(escape(question), *map(escape, answers), f"{row.before or 0:.2f} → {row.after:.2f}")
         self._console.print()
         self._console.print(table)
 
-    def _answers(self, evaluation: str) -> dict[str, str]:
-        return {row["id"]: str((row["output"] or {}).get("answer", "")) for row in read_rows(self._blobs, evaluation)}
+    def _rows(self, evaluation: str) -> dict[str, dict[str, Any]]:
+        return {row["id"]: row for row in read_rows(self._blobs, evaluation)}
 
     def _show_end(self, ended: Sequence[Ended]) -> None:
         table = Table(title="What happened", title_justify="left")
@@ -181,10 +186,14 @@ def was_stopped_by_gates(record: ReleaseRecord) -> bool:
     )
 
 
+def _answer(row: Mapping[str, Any]) -> str:
+    return str((row.get("output") or {}).get("answer", ""))
+
+
 def _outcome(record: ReleaseRecord) -> str:
-    color = "green" if went_out(record) else "red"
     stopped = next((stage.name for stage in record.stages if stage.state is StageState.FAILED), "")
-    return f"[{color}]{record.outcome.value}[/]" + (f" at {stopped}" if stopped else "")
+    where = f", stopped at {stage_title(stopped).lower()}" if stopped else ""
+    return f"[{'green' if went_out(record) else 'red'}]{record.outcome.value}[/]{where}"
 
 
 def _numbers(record: ReleaseRecord) -> tuple[str, str, str]:
