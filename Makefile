@@ -19,7 +19,7 @@ up: setup  ## keep the whole system running, to merge and approve by hand (PORT=
 	@$(RUN) -m devhost.up $(if $(PORT),--port $(PORT))
 
 test: setup  ## all tests
-	@$(RUN) -m pytest -n auto --maxprocesses 4
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 lint: setup  ## ruff, mypy, import directions
 	@$(RUN) -m ruff format --check .

@@ -23,8 +23,8 @@ def is_free(port: int) -> bool:
 
 
 def free_port(wanted: int) -> int:
-    """Return the wanted port when it is free, else any that is."""
-    if is_free(wanted):
+    """Return the wanted port when it is free, else any that is. 0 stands for any."""
+    if wanted and is_free(wanted):
         return wanted
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
