@@ -23,7 +23,8 @@ def remind_approvers(payload: dict[str, Any]) -> None:
     request = read(ApprovalRequest, payload)
     record = read(ReleaseRecord, blobs.read_json(blob_names.record(request.release)))
     voted = {vote.approver for vote in records.read_votes(blobs, request)}
-    missing = [name for name in request.approvers if name not in voted and name not in request.excluded]
+    done = {name.casefold() for name in (*voted, *request.excluded)}  # GitHub logins have no case
+    missing = [name for name in request.approvers if name.casefold() not in done]
     page = f"{settings.public_url}/api/releases/{request.release}"
     body = messages.reminder(request.environment, missing, request.expires_at, page)
     for change in timeline.places_to_comment(record):

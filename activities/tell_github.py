@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
@@ -43,21 +45,36 @@ def tell_github(payload: dict[str, Any]) -> dict[str, Any]:
             raise
         log.warning("GitHub did not take the news of %s: it is told again later", payload["record"]["id"])
         return {"delivered": False}
-    except DrawbridgeError as error:
-        log.error("GitHub refused the news of %s: %s", payload["record"]["id"], error)
     return {"delivered": True}
 
 
 def tell(record: ReleaseRecord, stages: list[str], settings: Settings, github: GitHub, blobs: Blobs) -> None:
-    """Say it once, however often this runs: the adapter looks before it writes."""
+    """Say it once, however often this runs: the adapter looks before it writes.
+
+    What GitHub refuses is logged and the rest is said all the same: approvers must get their links even when, say,
+    the token may not set statuses. Raises Unavailable when GitHub is away.
+    """
     page = f"{settings.public_url}/api/releases/{record.id}"
+    where = record.repository, record.commit.sha
     for stage in record.stages:
         if stage.name in stages:
             context, state, description = messages.commit_status(stage)
-            github.set_status(record.repository, record.commit.sha, context, state, description, stage.url or page)
+            with _unless_refused(record.id):
+                github.set_status(*where, context, state, description, stage.url or page)
     body = messages.release_comment(record, page, approval_links(record, settings, blobs))
     for change in timeline.places_to_comment(record):
-        github.upsert_comment(record.repository, change, record.commit.sha, record.id, body)
+        with _unless_refused(record.id):
+            github.upsert_comment(record.repository, change, record.commit.sha, record.id, body)
+
+
+@contextlib.contextmanager
+def _unless_refused(release: str) -> Iterator[None]:
+    try:
+        yield
+    except Unavailable:
+        raise
+    except DrawbridgeError as error:
+        log.error("GitHub refused the news of %s: %s", release, error)
 
 
 def approval_links(record: ReleaseRecord, settings: Settings, blobs: Blobs) -> dict[str, dict[str, str]]:

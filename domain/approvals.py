@@ -6,12 +6,16 @@ import base64
 import hashlib
 import hmac
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
+from domain.blob_names import is_id
 from domain.errors import Conflict, Expired, Forbidden, NotFound
 from domain.models import ApprovalRequest, Evidence, Vote
+from domain.wire import read
 
 APPROVE, REJECT = "approve", "reject"
 MAX_COMMENT = 2_000  # characters
@@ -37,8 +41,21 @@ class Link:
 
 def digest(evidence: Evidence) -> str:
     """Return the SHA-256, in hex, of the evidence in canonical JSON: what a vote is bound to."""
-    canonical = json.dumps(asdict(evidence), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return _digest(asdict(evidence))
+
+
+def check_evidence(stored: Any, request: ApprovalRequest) -> Evidence:
+    """Return the evidence stored for a request. Raises Conflict when it is not what the approvers were asked about.
+
+    The digest is taken of what is stored, not of what this version reads into it: a field added to the model later
+    must not void the questions that are open.
+    """
+    if _digest(stored) != request.digest:
+        raise Conflict(
+            "The evidence is not the one that the approvers were asked about, so no vote on it can count. "
+            "Open the link again later; if this stays, bring a new change."
+        )
+    return read(Evidence, stored)
 
 
 def link_token(request: ApprovalRequest, approver: int, secret: str) -> str:
@@ -49,7 +66,7 @@ def link_token(request: ApprovalRequest, approver: int, secret: str) -> str:
 def read_link(token: str) -> Link:
     """Take a token apart without believing it. Raises NotFound when it cannot be one of ours."""
     parts = token.split("~")
-    if len(parts) != 4 or not all(parts) or not (parts[2].isascii() and parts[2].isdecimal()):
+    if len(parts) != 4 or not all(is_id(part) for part in parts[:2]) or not parts[3] or not _is_number(parts[2]):
         raise NotFound("This approval link is not complete. Open it again from the pull request's comment.")
     return Link(release=parts[0], environment=parts[1], approver=int(parts[2]), seal=parts[3])
 
@@ -80,29 +97,36 @@ def check_eligible(approver: str, request: ApprovalRequest) -> None:
         raise Forbidden(f"{approver} wrote a change in this release, and {request.environment} bars self-approval.")
 
 
-def check_vote(vote: Vote, request: ApprovalRequest, evidence_digest: str, now: str) -> None:
-    """See that a vote can count. Raises Conflict when the evidence is another, Expired when the time is over."""
+def check_vote(vote: Vote, request: ApprovalRequest, now: str) -> None:
+    """See that a vote can count. Raises Conflict when it is on other evidence, Expired when the time is over."""
     if now >= request.expires_at:
         raise Expired(f"The time to decide about {request.environment} ended at {request.expires_at}.")
-    if not vote.digest == request.digest == evidence_digest:
+    if vote.digest != request.digest:
         raise Conflict("The evidence changed after this page was opened. Open the link again and look at it once more.")
 
 
 def decide(request: ApprovalRequest, votes: Sequence[Vote]) -> Decision:
-    """Return what the votes come to: one rejection ends it, enough distinct approvers open the bridge.
+    """Return what the votes come to: one rejection ends it, enough distinct people open the bridge.
 
-    Votes on other evidence and of people who may not vote do not count.
+    Votes on other evidence and of people who may not vote do not count; two logins of one person count once.
     """
     allowed = {name.casefold() for name in request.approvers} - {name.casefold() for name in request.excluded}
     counted = {
-        vote.approver.casefold(): vote.decision
+        vote.approver.casefold(): vote
         for vote in votes
         if vote.digest == request.digest and vote.approver.casefold() in allowed
     }
-    if REJECT in counted.values():
+    if any(vote.decision == REJECT for vote in counted.values()):
         return Decision.REJECTED
-    approving = sum(1 for decision in counted.values() if decision == APPROVE)
-    return Decision.APPROVED if approving >= request.approvals else Decision.OPEN
+    approving = {vote.principal.casefold() for vote in counted.values() if vote.decision == APPROVE}
+    return Decision.APPROVED if len(approving) >= request.approvals else Decision.OPEN
+
+
+def clean_comment(text: str) -> str:
+    """Return a comment as it is kept: no control characters but \n and \t, at most MAX_COMMENT characters."""
+    flat = text.replace("\r\n", "\n").replace("\r", "\n")
+    kept = "".join(char for char in flat if char in "\n\t" or unicodedata.category(char) not in {"Cc", "Cs"})
+    return kept.strip()[:MAX_COMMENT]
 
 
 def doorbell(environment: str, approver: int) -> str:
@@ -124,6 +148,16 @@ def can_be_reached(approvers: Sequence[str], excluded: Sequence[str], approvals:
     """Say whether enough approvers remain once the excluded ones are gone."""
     barred = {name.casefold() for name in excluded}
     return sum(1 for name in approvers if name.casefold() not in barred) >= approvals
+
+
+def _digest(value: Any) -> str:
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _is_number(text: str) -> bool:
+    # int() takes other digits than ours, and minutes for thousands of them.
+    return text.isascii() and text.isdecimal() and len(text) <= 3
 
 
 def _seal(request: ApprovalRequest, approver: int, secret: str) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 
 
+def is_id(text: str) -> bool:
+    """Say whether a text from outside can be the id of a release or an evaluation; nothing else may become a name."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,250}", text) is not None
+
+
 def snapshot(sha256: str) -> str:
     """Name a snapshot's archive."""
     return f"snapshots/{sha256}.tar.gz"

@@ -23,6 +23,7 @@ TITLES = {
     404: "Not found",
     409: "Something changed",
     410: "Too late",
+    413: "Too large",
     503: "Try again in a moment",
 }
 
@@ -36,6 +37,8 @@ def refused(log: logging.Logger, error: DrawbridgeError, event: str, **fields: o
     """Log a refusal, or what was ignored, with its reason: one line."""
     decision = "ignored" if error.status == 202 else "refused"
     line = {"event": event, "decision": decision, "status": error.status, "reason": str(error), **fields}
+    if error.status >= 500 and error.__cause__ is not None:
+        line["cause"] = repr(error.__cause__)[:300]
     log.log(logging.ERROR if error.status >= 500 else logging.INFO, "%s", json.dumps(line, default=str))
 
 

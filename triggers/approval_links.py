@@ -14,7 +14,7 @@ import azure.functions as func
 from adapters import connect, records
 from adapters.blobs import Blobs
 from domain import approvals, blob_names
-from domain.errors import BadRequest, Conflict, DrawbridgeError, Forbidden, Unauthorized, Unavailable
+from domain.errors import BadRequest, Conflict, DrawbridgeError, Forbidden, TooLarge, Unauthorized, Unavailable
 from domain.models import ApprovalRequest, Evidence, Vote
 from domain.wire import read
 from settings import Settings, current
@@ -46,11 +46,8 @@ async def approval_form(req: func.HttpRequest) -> func.HttpResponse:
     settings, token = current(), req.route_params["token"]
     try:
         return await asyncio.to_thread(_show, req, settings, token)
-    except Unauthorized:
-        return page("sign_in_needed.html", sign_in_page(f"/api/approvals/{token}", "see this approval"), 401)
     except DrawbridgeError as error:
-        refused(log, error, event="approval-page", link=_public_part(token))
-        return refusal_page(error)
+        return _refuse(req, settings, error, "approval-page")
 
 
 @bp.route(route="approvals/{token}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -63,15 +60,16 @@ async def approval_vote(req: func.HttpRequest, client: df.DurableOrchestrationCl
         blobs = connect.blobs(settings)
         case = await asyncio.to_thread(_believe, req, settings, token, blobs)
         vote = _read_vote(req, case, settings)
-        await asyncio.to_thread(_record, case, vote, blobs)
-        # A vote that is recorded counts, even if nobody hears this ring: the deadline reads all votes again.
-        await _ring(client, case)
+        open_still = await asyncio.to_thread(_record, case, vote, blobs)
+        if open_still:
+            # A vote that is recorded counts, even if nobody hears this ring: the deadline reads all votes again.
+            await _ring(client, case)
     except DrawbridgeError as error:
-        refused(log, error, event="vote", link=_public_part(token))
-        return refusal_page(error)
+        return _refuse(req, settings, error, "vote")
     structured(log, "vote", link=_public_part(token), decision=vote.decision, principal=vote.principal)
     done = "approved" if vote.decision == approvals.APPROVE else "rejected"
-    sentence = f"You {done} the deployment to {case.request.environment}. The release goes on from here by itself."
+    then = "The release goes on from here by itself." if open_still else "The decision has been taken meanwhile."
+    sentence = f"You {done} the deployment to {case.request.environment}. {then}"
     return page("message.html", message_page("Recorded", sentence))
 
 
@@ -113,8 +111,8 @@ def _believe(req: func.HttpRequest, settings: Settings, token: str, blobs: Blobs
     approvals.check_person(approver, name, settings.people)
     if may_vote:
         approvals.check_eligible(approver, request)
-    evidence = read(Evidence, blobs.read_json(blob_names.evidence(link.release, link.environment)))
-    return Case(token, link.approver, approver, name, request, evidence)
+    stored = blobs.read_json(blob_names.evidence(link.release, link.environment))
+    return Case(token, link.approver, approver, name, request, approvals.check_evidence(stored, request))
 
 
 def _read_vote(req: func.HttpRequest, case: Case, settings: Settings) -> Vote:
@@ -129,30 +127,37 @@ def _read_vote(req: func.HttpRequest, case: Case, settings: Settings) -> Vote:
         approver=case.approver,
         principal=case.principal,
         decision=form["decision"],
-        comment=form.get("comment", "").strip()[: approvals.MAX_COMMENT],
+        comment=approvals.clean_comment(form.get("comment", "")),
         digest=form.get("digest", ""),
         at=now,
     )
-    approvals.check_vote(vote, case.request, approvals.digest(case.evidence), now)
+    approvals.check_vote(vote, case.request, now)
     return vote
 
 
-def _record(case: Case, vote: Vote, blobs: Blobs) -> None:
-    """Keep the vote. Raises Conflict when the person has voted or the question is closed."""
+def _record(case: Case, vote: Vote, blobs: Blobs) -> bool:
+    """Keep the vote, once, and say whether somebody still waits for it.
+
+    The same form sent twice is one vote. Raises Conflict when the person voted otherwise, or the question is closed.
+    """
     where = case.request.release, case.request.environment
     name = blob_names.vote(*where, case.number)
-    if blobs.read_json(blob_names.approval_outcome(*where)) is not None:
-        raise Conflict(f"The deployment to {case.request.environment} is already decided.")
-    if not blobs.create_json(name, asdict(vote)):
-        first = read(Vote, blobs.read_json(name))
-        if (first.decision, first.comment, first.digest) != (vote.decision, vote.comment, vote.digest):
-            raise Conflict(f"You have voted already, at {first.at}: {first.decision}. The first vote counts.")
+    outcome = blobs.read_json(blob_names.approval_outcome(*where))
+    if outcome is None and blobs.create_json(name, asdict(vote)):
+        return True
+    kept = blobs.read_json(name)
+    if kept is None:
+        raise Conflict(f"The deployment to {case.request.environment} is already decided: {outcome['decision']}.")
+    first = read(Vote, kept)
+    if (first.decision, first.comment, first.digest) != (vote.decision, vote.comment, vote.digest):
+        raise Conflict(f"You have voted already, at {first.at}: {first.decision}. The first vote counts.")
+    return outcome is None
 
 
 def _form(req: func.HttpRequest) -> dict[str, str]:
     body = req.get_body()
     if len(body) > MAX_FORM:
-        raise BadRequest("The form is too large: shorten the comment.")
+        raise TooLarge("The form is too large: shorten the comment.")
     try:
         fields: dict[str, list[str]] = parse_qs(body.decode("utf-8"), max_num_fields=20, strict_parsing=False)
     except ValueError as error:
@@ -160,6 +165,17 @@ def _form(req: func.HttpRequest) -> dict[str, str]:
     return {key: values[0] for key, values in fields.items()}
 
 
+def _refuse(req: func.HttpRequest, settings: Settings, error: DrawbridgeError, event: str) -> func.HttpResponse:
+    """Log who was refused what, and tell the person; who is not signed in can do that and come back."""
+    token = req.route_params["token"]
+    who = principal(req.headers, settings.authentication)
+    refused(log, error, event=event, link=_public_part(token), principal=who)
+    if isinstance(error, Unauthorized):
+        return page("sign_in_needed.html", sign_in_page(f"/api/approvals/{token}", "decide this approval"), 401)
+    return refusal_page(error)
+
+
 def _public_part(token: str) -> str:
-    """Return a link without its secret, for logs."""
-    return token.rpartition("~")[0]
+    """Return a link without its secret, for logs; of what is not a whole link, nothing: the secret may be anywhere."""
+    parts = token.split("~")
+    return "~".join(parts[:3]) if len(parts) == 4 else ""

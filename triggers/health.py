@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 
 import azure.durable_functions as df
@@ -14,6 +15,7 @@ from domain.errors import DrawbridgeError
 from settings import Settings, current
 
 bp = df.Blueprint()
+log = logging.getLogger("drawbridge.health")
 
 
 @bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -31,6 +33,9 @@ def _check(check: Callable[[Settings], object], settings: Settings) -> str:
         check(settings)
     except DrawbridgeError as error:
         return str(error)
+    except Exception:  # one broken check must not hide what the others say; anybody may read this answer
+        log.exception("a health check failed")
+        return "it failed in an unexpected way: see this app's log"
     return "ok"
 
 

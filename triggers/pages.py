@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -63,7 +64,7 @@ async def evaluation_report(req: func.HttpRequest) -> func.HttpResponse:
 
     async def show() -> func.HttpResponse:
         number = req.params.get("page", "1")
-        wanted = int(number) if number.isascii() and number.isdecimal() else 1
+        wanted = int(number) if re.fullmatch("[0-9]{1,6}", number) else 1
         return await asyncio.to_thread(_report, connect.blobs(current()), req.route_params["id"], wanted)
 
     return await page_for_people(log, req, show)
@@ -78,22 +79,22 @@ def read_records(blobs: Blobs) -> list[ReleaseRecord]:
 
 def read_record(blobs: Blobs, release: str) -> ReleaseRecord:
     """Read one release's record. Raises NotFound."""
-    record = blobs.read_json(blob_names.record(release))
+    record = blobs.read_json(blob_names.record(release)) if blob_names.is_id(release) else None
     if record is None:
         raise NotFound("There is no release of this name. A merge to the release branch starts one.")
     return read(ReleaseRecord, record)
 
 
 async def live_progress(client: df.DurableOrchestrationClient, record: ReleaseRecord) -> list[Mapping[str, Any]]:
-    """Ask the orchestrations of the running stages how far they are."""
+    """Ask the orchestrations of the running stages how far they are; what cannot be asked shows no progress."""
     instances = [stage.instance for stage in timeline.current_stages(record) if stage.instance]
-    statuses = await asyncio.gather(*(client.get_status(instance) for instance in instances))
-    found = [status.custom_status for status in statuses if status and isinstance(status.custom_status, dict)]
-    return [status for status in found if status.get("since")]
+    statuses = await asyncio.gather(*(client.get_status(instance) for instance in instances), return_exceptions=True)
+    found = [getattr(status, "custom_status", None) for status in statuses]
+    return [status for status in found if isinstance(status, dict) and status.get("since")]
 
 
 def _report(blobs: Blobs, evaluation: str, number: int) -> func.HttpResponse:
-    kept = blobs.read_json(blob_names.summary(evaluation))
+    kept = blobs.read_json(blob_names.summary(evaluation)) if blob_names.is_id(evaluation) else None
     if kept is None:
         raise NotFound("There is no finished evaluation of this name. Its release page shows how far it is.")
     summary = read(EvaluationSummary, kept)

@@ -1,7 +1,8 @@
 """Start an orchestration at most once, ever, however often and however concurrently it is asked for.
 
 Durable alone does not promise that: a finished id may start again, and two simultaneous starts race. So the first to
-create `claims/<instance id>` starts; everybody else finds out that it was started.
+create `claims/<instance id>` starts; everybody else finds out that it was started. When the first one died on the way,
+one of those who come later takes its claim over.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import azure.durable_functions as df
 
 from adapters.blobs import Blobs
 from domain import blob_names
-from domain.errors import Unavailable
+from domain.errors import DrawbridgeError, Unavailable
 
 STARTED, DUPLICATE = "started", "already started"
 
@@ -31,7 +32,7 @@ async def start_once(
     """Start `orchestrator` under `instance`, or find that it was started before.
 
     Deliveries of one event that arrive together share one attempt. Raises Unavailable while another process may
-    still be starting it.
+    still be starting it, and when Durable does not answer.
     """
     attempt = _under_way.get(instance)
     if attempt is None:
@@ -47,12 +48,17 @@ async def _attempt(
     client: df.DurableOrchestrationClient, blobs: Blobs, orchestrator: str, instance: str, payload: dict[str, Any]
 ) -> str:
     claim = json.dumps({"at": datetime.now(UTC).isoformat(), "input": payload}).encode()
-    if not await asyncio.to_thread(blobs.create, blob_names.claim(instance), claim):
-        if await _was_started(client, blobs, instance):
+    ours = await asyncio.to_thread(blobs.create, blob_names.claim(instance), claim)
+    try:
+        if not ours and await _was_started(client, blobs, instance):
             return DUPLICATE
-        if await asyncio.to_thread(_claim_age, blobs, instance) < _LOST_AFTER:
+        if not ours and not await asyncio.to_thread(_take_over, blobs, instance, claim):
             raise Unavailable(f"{instance} is being started by another delivery: deliver again", _LOST_AFTER)
-    await client.start_new(orchestrator, instance, payload)
+        await client.start_new(orchestrator, instance, payload)
+    except DrawbridgeError:
+        raise
+    except Exception as error:  # the SDK has no narrower class
+        raise Unavailable(f"{instance} could not be started: deliver again", _LOST_AFTER) from error
     return STARTED
 
 
@@ -64,9 +70,11 @@ async def _was_started(client: df.DurableOrchestrationClient, blobs: Blobs, inst
     return bool(status) and status.runtime_status is not None
 
 
-def _claim_age(blobs: Blobs, instance: str) -> float:
-    claim = blobs.read(blob_names.claim(instance))
-    if claim is None:
-        return 0.0
-    made = datetime.fromisoformat(json.loads(claim)["at"])
-    return (datetime.now(UTC) - made).total_seconds()
+def _take_over(blobs: Blobs, instance: str, claim: bytes) -> bool:
+    """Renew a claim whose start was lost; of many at once exactly one wins. False while it may not be lost."""
+    found = blobs.read_with_etag(blob_names.claim(instance))
+    if found is None:
+        return False
+    before, etag = found
+    age = datetime.now(UTC) - datetime.fromisoformat(json.loads(before)["at"])
+    return age.total_seconds() >= _LOST_AFTER and blobs.replace(blob_names.claim(instance), claim, etag)
