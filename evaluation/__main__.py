@@ -125,7 +125,7 @@ def _evaluate(
     options: argparse.Namespace, shard: Shard, results: Path, console: Any
 ) -> tuple[Totals, list[tuple[str, str]]]:
     from evaluation import terminal  # noqa: PLC0415
-    from evaluation.pool import run_aggregation  # noqa: PLC0415
+    from evaluation.aggregation import run_aggregation  # noqa: PLC0415
     from evaluation.shard import choose_rows, read_results, run_shard  # noqa: PLC0415
     from evaluation.summary import summarize  # noqa: PLC0415
 

@@ -1,59 +1,60 @@
-"""Metrics over all rows, from the aggregation nodes of Prompt Flow evaluation flows."""
+"""Metrics over all rows from evaluation flows, computed in a worker process."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
+import queue
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from domain.errors import Invalid
-from evaluation.failures import describe
-from evaluation.prompt_flow import load_flow
+from domain.errors import DrawbridgeError, Invalid
+from evaluation.process import WorkerProcess
+
+_LONGEST = 600.0  # seconds for the aggregation of all evaluation flows
 
 
-def aggregate(
+def run_aggregation(
+    target: Mapping[str, Any],
     evaluators: Mapping[str, Mapping[str, Any]],
     results: Sequence[Path],
     repository: Path,
-    connections: Mapping[str, Mapping[str, Any]],
+    home: Path,
 ) -> dict[str, float]:
-    """Return "<evaluator>.<metric>" of every evaluation flow that aggregates, over the rows that were scored.
+    """Run the aggregation of evaluation flows over all result lines. Return "<evaluator>.<metric>" by number.
 
-    Runs the repository's code: only ever called in a worker process. Raises Invalid naming the evaluator.
+    Raises Invalid when an evaluation flow cannot do it, DrawbridgeError when its process ends or takes too long.
     """
-    metrics: dict[str, float] = {}
-    for name, spec in evaluators.items():
-        rows = list(_kept(name, results))
-        if rows:
-            flow = load_flow(str(spec["use"]), repository, connections)
-            metrics.update(_checked(name, _aggregated(name, flow, rows)))
+    if not any(_is_flow(str(spec["use"])) for spec in evaluators.values()):
+        return {}
+    event = _ask(
+        {
+            "repository": str(repository.resolve()),
+            "target": dict(target),
+            "evaluators": dict(evaluators),
+            "aggregate": [str(path.resolve()) for path in results],
+        },
+        home,
+    )
+    if event["event"] == "invalid":
+        raise Invalid(event["error"])
+    metrics: dict[str, float] = event["metrics"]
     return metrics
 
 
-def _aggregated(name: str, flow: Any, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _ask(setup: Mapping[str, Any], home: Path) -> dict[str, Any]:
+    events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    process = WorkerProcess(setup, home, events.put)
     try:
-        found: dict[str, Any] = flow.aggregate(rows)
-    except BaseException as error:  # a node may even call sys.exit
-        raise Invalid(f"evaluators.{name}: its aggregation failed: {describe(error)}") from error
-    if not found:
-        raise Invalid(f"evaluators.{name}: its aggregation logged no metric")
-    return found
+        event = events.get(timeout=_LONGEST)
+    except queue.Empty as error:
+        raise DrawbridgeError(f"aggregation: not done within {_LONGEST:g} s") from error
+    finally:
+        process.kill()
+    ending = process.wait()
+    if event is None:
+        raise DrawbridgeError(f"aggregation: its process {ending}")
+    return event
 
 
-def _kept(name: str, results: Iterable[Path]) -> Iterable[dict[str, Any]]:
-    for path in results:
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                kept = json.loads(line).get("aggregation", {}).get(name)
-                if kept is not None:
-                    yield kept
-
-
-def _checked(name: str, found: Mapping[str, Any]) -> dict[str, float]:
-    for key, value in found.items():
-        if not isinstance(value, Real) or not math.isfinite(value):
-            raise Invalid(f"evaluators.{name}: its aggregation logged {value!r} for {key}: expected a number")
-    return {f"{name}.{key}": float(value) for key, value in found.items()}
+def _is_flow(use: str) -> bool:
+    return ":" not in use and not use.startswith("azure.")

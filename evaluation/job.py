@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import DrawbridgeError, Invalid
-from evaluation.pool import Crew, run_aggregation
+from evaluation.aggregation import run_aggregation
+from evaluation.pool import Crew
 from evaluation.shard import Progress, Shard, run_shard
 from evaluation.validate import Step, Validation, validate
 

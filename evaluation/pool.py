@@ -5,6 +5,7 @@ One thread reads each worker's events into one queue; everything is decided on t
 
 from __future__ import annotations
 
+import heapq
 import queue
 import random
 import time
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import DrawbridgeError, Invalid
+from evaluation.columns import MissingColumn, fill_columns
 from evaluation.dataset import Row
 from evaluation.process import WorkerProcess
 
-_LONGEST_START = 300.0  # seconds until a worker must have loaded target and evaluators
-_LONGEST_WAIT = 60.0  # seconds between two attempts, unless Retry-After says more
+LONGEST_START = 300.0  # seconds until a worker must have loaded target and evaluators
+_LONGEST_BACKOFF = 60.0  # seconds between two attempts when nobody said how long
+_LONGEST_RETRY_AFTER = 300.0  # seconds; a model that wants more is down for this evaluation
 _FRUITLESS_STARTS = 3  # workers in a row that died before they finished anything
 
 
@@ -36,11 +39,10 @@ class Crew:
 @dataclass
 class _Task:
     row: Row
-    attempt: dict[str, Any]
+    attempt: dict[str, Any] = field(default_factory=dict)  # what is known of it before its next attempt
     attempts: int = 0
     retries: int = 0
-    kills: int = 0  # workers that died while this row ran
-    not_before: float = 0.0
+    kills: int = 0  # workers that died while this row ran; then it is a suspect
     deadline: float = 0.0
 
 
@@ -51,24 +53,26 @@ class _Worker:
     loaded: bool = False
     scoring: bool = False  # its evaluators are loaded, so deadlines count
     tasks: dict[str, _Task] = field(default_factory=dict)
-    expired: set[str] = field(default_factory=set)
-    alone: bool = False  # runs one suspect row and nothing beside it
+    alone: bool = False  # runs one suspect and nothing beside it
     heard: float = 0.0  # when it last said anything
-    stuck: bool = False  # it was ended because it said nothing any more: any of its rows may be to blame
+    expired: set[str] = field(default_factory=set)  # rows it was ended for
+    stuck: bool = False  # it was ended having said nothing for a while: any of its rows may be to blame
 
 
 class Pool:
     """Worker processes for one target and its evaluators. Use as a context manager: leaving it ends them."""
 
-    def __init__(self, setup: Mapping[str, Any], crew: Crew, home: Path) -> None:
+    def __init__(self, setup: Mapping[str, Any], columns: Mapping[str, Any], crew: Crew, home: Path) -> None:
         self._pulse = min(1.0, crew.row_timeout / 4)  # seconds between two signs of life of a worker
         self._setup = {**setup, "concurrency": crew.concurrency, "pulse": self._pulse}
-        self._required = setup["columns"]
+        self._columns = columns
         self._crew = crew
         self._home = home
         self._events: queue.SimpleQueue[tuple[_Worker, dict[str, Any] | None]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
         self._waiting: deque[_Task] = deque()
+        self._suspects: deque[_Task] = deque()
+        self._later: list[tuple[float, str, _Task]] = []  # a heap of when, row id, task
         self._hold_until = 0.0  # the model refused: nothing is asked before
         self._fruitless = 0
         self._inputs: dict[str, bool] | None = None
@@ -84,149 +88,162 @@ class Pool:
         for worker in self._workers:
             worker.process.wait()
 
+    def load(self) -> dict[str, bool]:
+        """Wait until the target is loaded; return its inputs, and whether each is required.
+
+        Raises Invalid when it cannot be loaded or needs inputs that the columns do not give.
+        """
+        while self._inputs is None:
+            self._next_results()
+        return self._inputs
+
     def run(self, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
         """Yield one result per row, as they finish. Raises Invalid when target or evaluators cannot be loaded."""
-        self._waiting.extend(_Task(row, {"id": row.id}) for row in rows)
-        remaining = len(rows)
+        if not rows:
+            return
+        inputs, remaining = self.load(), len(rows)
+        for row in rows:
+            task = _Task(row)
+            try:
+                task.attempt = {"id": row.id, "inputs": _row_inputs(row, self._columns, inputs)}
+                self._waiting.append(task)
+            except MissingColumn as error:
+                remaining -= 1
+                yield _result(task, {"error": str(error)})
         while remaining:
             self._assign()
             for result in self._next_results():
                 remaining -= 1
                 yield result
 
-    def load(self) -> dict[str, bool]:
-        """Wait until the target is loaded; return its inputs. Raises Invalid when it cannot be."""
-        while self._inputs is None:
-            self._next_results()
-        return self._inputs
-
     def _next_results(self) -> list[dict[str, Any]]:
+        self._expire()
         try:
             worker, event = self._events.get(timeout=max(0.0, self._next_moment() - time.monotonic()))
         except queue.Empty:
-            self._expire()
             return []
         return self._worker_ended(worker) if event is None else self._take(worker, event)
 
     def _take(self, worker: _Worker, event: dict[str, Any]) -> list[dict[str, Any]]:
         worker.heard = time.monotonic()
-        kind = event.pop("event")
+        kind = event["event"]
         if kind == "invalid":
             raise Invalid(event["error"])
         if kind == "loaded":
-            _check_inputs(event["inputs"], self._required)
+            _check_inputs(event["inputs"], self._columns)
             worker.loaded = True
             self._inputs = event["inputs"]
         elif kind == "evaluators":
             worker.scoring = True
             for task in worker.tasks.values():
-                task.deadline = time.monotonic() + self._crew.row_timeout
-        elif kind == "row" and event["id"] in worker.tasks:
+                task.deadline = worker.heard + self._crew.row_timeout
+        elif kind == "row":
             self._fruitless = 0
             return self._attempt_ended(worker.tasks.pop(event["id"]), event)
         return []
 
     def _attempt_ended(self, task: _Task, event: dict[str, Any]) -> list[dict[str, Any]]:
-        failure = event.pop("failure")
+        failure = event["failure"]
         task.attempts += 1
         if failure is None:
             return [_result(task, event)]
-        if not failure["again"] or task.retries >= self._crew.retries:
-            return [_result(task, {**event, "error": _worded(failure["reason"], task)})]
-        self._try_again(task, event, failure)
-        return []
+        if failure["again"] and task.retries < self._crew.retries and (failure["after"] or 0) <= _LONGEST_RETRY_AFTER:
+            self._try_again(task, event, failure)
+            return []
+        tried = f" (after {task.attempts} attempts)" if task.attempts > 1 else ""
+        return [_result(task, {**event, "error": failure["reason"] + tried})]
 
     def _try_again(self, task: _Task, event: dict[str, Any], failure: dict[str, Any]) -> None:
         task.retries += 1
         delay = failure["after"]
         if delay is None:
-            delay = min(_LONGEST_WAIT, 2.0 ** (task.retries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311  spreads load
-        task.not_before = time.monotonic() + delay
+            delay = min(_LONGEST_BACKOFF, 2.0 ** (task.retries - 1)) * random.uniform(0.5, 1.0)  # noqa: S311  spreads load
+        when = time.monotonic() + delay
         if failure["limited"] and failure["after"] is not None:
-            self._hold_until = max(self._hold_until, task.not_before)
+            self._hold_until = max(self._hold_until, when)
         if event["output"] is not None:  # only an evaluator failed: the answer stands
-            task.attempt = {name: event[name] for name in ("id", "output", "latency", "tokens")}
-        self._waiting.append(task)
+            task.attempt = {name: event[name] for name in ("id", "inputs", "output", "latency", "tokens")}
+        heapq.heappush(self._later, (when, task.row.id, task))
 
     def _worker_ended(self, worker: _Worker) -> list[dict[str, Any]]:
         """Replace a worker that is gone, and settle or queue what it was running."""
         ending = worker.process.wait()
         self._workers.remove(worker)
-        self._fruitless += 0 if worker.expired else 1
-        results = []
-        if worker.stuck:
-            ending = "stopped answering"
-        else:
-            results = [self._timed_out(worker.tasks.pop(row)) for row in worker.expired]
-        for task in worker.tasks.values():
-            if worker.expired and not worker.stuck:
-                self._waiting.appendleft(task)  # the worker was ended because of another row
-            else:
-                results.extend(self._lost(task, ending))
         self._refuse_endless_starts(worker, ending)
+        results = []
+        for name, task in worker.tasks.items():
+            if worker.stuck or not worker.expired:
+                results += self._lost(task, "stopped answering" if worker.stuck else ending)
+            elif name in worker.expired:
+                results += self._timed_out(task)
+            else:
+                self._waiting.appendleft(task)  # the worker was ended because of another row
         self._start_worker()
         return results
+
+    def _refuse_endless_starts(self, worker: _Worker, ending: str) -> None:
+        self._fruitless = 0 if worker.tasks else self._fruitless + 1
+        if self._fruitless >= _FRUITLESS_STARTS:
+            when = "after" if worker.loaded else "before"
+            raise DrawbridgeError(f"the worker process {ending} {when} the target was loaded, again and again")
 
     def _lost(self, task: _Task, ending: str) -> list[dict[str, Any]]:
         task.kills += 1
         task.attempts += 1
-        if task.kills == 1:
-            self._waiting.append(task)
-            return []
-        self._fruitless = 0
-        return [_result(task, {"error": f"the worker process {ending} both times this row ran"})]
+        if task.kills > 1:
+            return [_result(task, {"error": f"the worker process {ending} both times this row ran"})]
+        self._suspects.append(task)
+        return []
 
-    def _timed_out(self, task: _Task) -> dict[str, Any]:
+    def _timed_out(self, task: _Task) -> list[dict[str, Any]]:
         task.attempts += 1
-        return _result(task, {"error": f"no answer within {self._crew.row_timeout:g} s: the row was given up"})
-
-    def _refuse_endless_starts(self, worker: _Worker, ending: str) -> None:
-        if self._fruitless >= _FRUITLESS_STARTS and not worker.tasks:
-            what = "after" if worker.loaded else "before"
-            raise DrawbridgeError(f"the worker process {ending} {what} the target was loaded, again and again")
+        return [_result(task, {"error": f"no answer within {self._crew.row_timeout:g} s: the row was given up"})]
 
     def _assign(self) -> None:
         now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            due = heapq.heappop(self._later)[2]
+            (self._suspects if due.kills else self._waiting).append(due)
+        if now < self._hold_until:
+            return
         for worker in self._workers:
-            while worker.loaded and not worker.expired and (task := self._pick(worker, now)):
-                self._send(worker, task, now)
+            while self._has_room(worker) and (task := self._pick(worker)) is not None:
+                worker.tasks[task.row.id] = task
+                worker.alone = bool(task.kills)
+                task.deadline = now + self._crew.row_timeout
+                worker.process.send({"data": task.row.data, "attempt": task.attempt})
 
-    def _pick(self, worker: _Worker, now: float) -> _Task | None:
-        """Take the first row that may start on this worker; a row that a worker died with runs there alone."""
-        if now < self._hold_until or len(worker.tasks) >= self._crew.concurrency or (worker.alone and worker.tasks):
-            return None
-        for position, task in enumerate(self._waiting):
-            if task.not_before <= now and not (task.kills and worker.tasks):
-                del self._waiting[position]
-                return task
-        return None
+    def _has_room(self, worker: _Worker) -> bool:
+        limit = 1 if worker.alone else self._crew.concurrency
+        return worker.loaded and not worker.expired and len(worker.tasks) < limit
 
-    def _send(self, worker: _Worker, task: _Task, now: float) -> None:
-        worker.tasks[task.row.id] = task
-        worker.alone = bool(task.kills)
-        task.deadline = now + self._crew.row_timeout
-        worker.process.send({"data": task.row.data, "attempt": task.attempt})
+    def _pick(self, worker: _Worker) -> _Task | None:
+        """Take a waiting row; suspects come last, each on an idle worker, so that only they can be to blame."""
+        if self._waiting:
+            return self._waiting.popleft()
+        return self._suspects.popleft() if self._suspects and not worker.tasks else None
 
     def _next_moment(self) -> float:
         """Return when something has to be looked at even if no worker says anything."""
-        moments = [worker.started + _LONGEST_START for worker in self._workers if not worker.scoring]
-        moments += [task.deadline for worker in self._workers if worker.scoring for task in worker.tasks.values()]
-        if any(worker.loaded and len(worker.tasks) < self._crew.concurrency for worker in self._workers):
-            moments += [max(task.not_before, self._hold_until) for task in self._waiting if task.not_before]
-            moments += [self._hold_until] if self._hold_until and self._waiting else []
-        now = time.monotonic()
-        return min((moment for moment in moments if moment > now), default=now + 1.0)
+        starts = (worker.started + LONGEST_START for worker in self._workers if not worker.scoring)
+        deadlines = (task.deadline for worker in self._active() for task in worker.tasks.values())
+        retries = [self._later[0][0]] if self._later else []
+        hold = [self._hold_until] if time.monotonic() < self._hold_until else []
+        return min((*starts, *deadlines, *retries, *hold), default=time.monotonic() + 1.0)
+
+    def _active(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.scoring and not worker.expired]
 
     def _expire(self) -> None:
+        """End workers that have a row whose time is over."""
         now = time.monotonic()
-        for worker in self._workers:
-            if not worker.scoring and now >= worker.started + _LONGEST_START:
-                raise DrawbridgeError(f"target and evaluators were not loaded within {_LONGEST_START:g} s")
-            if worker.scoring and not worker.expired:
-                worker.expired = {row for row, task in worker.tasks.items() if now >= task.deadline}
-                if worker.expired:
-                    worker.stuck = now - worker.heard > 3 * self._pulse
-                    worker.process.kill()
+        if any(not worker.scoring and now >= worker.started + LONGEST_START for worker in self._workers):
+            raise DrawbridgeError(f"target and evaluators were not loaded within {LONGEST_START:g} s")
+        for worker in self._active():
+            worker.expired = {name for name, task in worker.tasks.items() if now >= task.deadline}
+            if worker.expired:
+                worker.stuck = now - worker.heard > 3 * self._pulse
+                worker.process.kill()
 
     def _start_worker(self) -> None:
         worker = _Worker(time.monotonic())
@@ -234,40 +251,9 @@ class Pool:
         self._workers.append(worker)
 
 
-def run_aggregation(
-    target: Mapping[str, Any],
-    evaluators: Mapping[str, Mapping[str, Any]],
-    results: Sequence[Path],
-    repository: Path,
-    home: Path,
-) -> dict[str, float]:
-    """Run the aggregation of evaluation flows over all result lines, in a worker process. Return the metrics.
-
-    Raises Invalid when an evaluation flow cannot do it, DrawbridgeError when its process ends or takes too long.
-    """
-    if not any(_is_flow(str(spec["use"])) for spec in evaluators.values()):
-        return {}
-    events: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    setup = {"repository": str(repository.resolve()), "target": dict(target), "evaluators": dict(evaluators)}
-    files = [str(path.resolve()) for path in results]
-    process = WorkerProcess({**setup, "aggregate": files}, home, events.put)
-    try:
-        event = events.get(timeout=_LONGEST_START)
-    except queue.Empty as error:
-        raise DrawbridgeError(f"aggregation did not end within {_LONGEST_START:g} s") from error
-    finally:
-        process.kill()
-    ending = process.wait()
-    if event is None:
-        raise DrawbridgeError(f"aggregation did not end: its process {ending}")
-    if event["event"] == "invalid":
-        raise Invalid(event["error"])
-    metrics: dict[str, float] = event["metrics"]
-    return metrics
-
-
-def _is_flow(use: str) -> bool:
-    return ":" not in use and not use.startswith("azure.")
+def _row_inputs(row: Row, columns: Mapping[str, Any], inputs: Mapping[str, bool]) -> dict[str, Any]:
+    """Return the target's inputs; without columns they are the fields of the same names."""
+    return fill_columns(columns, row.data) if columns else {name: row.data[name] for name in inputs if name in row.data}
 
 
 def _check_inputs(inputs: Mapping[str, bool], columns: Mapping[str, Any]) -> None:
@@ -283,7 +269,7 @@ def _result(task: _Task, event: Mapping[str, Any]) -> dict[str, Any]:
     error = event.get("error")
     result = {
         "id": task.row.id,
-        "inputs": event.get("inputs") or dict(task.row.data),
+        "inputs": task.attempt.get("inputs", {}),
         "output": event.get("output"),
         "scores": {} if error else event["scores"],
         "error": error,
@@ -293,7 +279,3 @@ def _result(task: _Task, event: Mapping[str, Any]) -> dict[str, Any]:
     }
     aggregation = event.get("aggregation")
     return {**result, "aggregation": aggregation} if aggregation and not error else result
-
-
-def _worded(reason: str, task: _Task) -> str:
-    return f"{reason} (after {task.attempts} attempts)" if task.attempts > 1 else reason

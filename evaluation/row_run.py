@@ -36,7 +36,6 @@ class Attempt:
 def run_row(
     attempt: Attempt,
     data: Mapping[str, Any],
-    inputs: Callable[[], dict[str, Any]],
     ask: Ask,
     evaluators: Callable[[], Mapping[str, tuple[Evaluator, Mapping[str, Any]]]],
 ) -> None:
@@ -45,14 +44,11 @@ def run_row(
     `evaluators` is called after the answer: they may still be loading until then.
     """
     try:
-        attempt.inputs = inputs()
         if attempt.output is None:
             _answer(attempt, ask)
         for name, (evaluator, columns) in evaluators().items():
             attempt.failure = attempt.failure or _score(attempt, name, evaluator, columns, data)
-    except MissingColumn as error:
-        attempt.failure = Failure(str(error))
-    except BaseException as error:
+    except BaseException as error:  # a flow that calls sys.exit is a row with an error like any other
         attempt.failure = read_failure(error)
 
 

@@ -48,10 +48,9 @@ def run_shard(shard: Shard, results: Path | None, home: Path, tell: Callable[[Pr
     setup = {
         "repository": str(shard.repository.resolve()),
         "target": dict(shard.target),
-        "columns": dict(shard.columns),
         "evaluators": {name: dict(spec) for name, spec in shard.evaluators.items()},
     }
-    with Pool(setup, shard.crew, home) as pool:  # workers import while rows are read
+    with Pool(setup, shard.columns, shard.crew, home) as pool:  # workers import while rows are read
         rows = choose_rows(shard)
         kept = read_results(results) if results else {}
         finished = [kept[row.id] for row in rows if row.id in kept]

@@ -132,14 +132,13 @@ def _load_flow(validation: Validation, home: Path) -> Step:
     setup = {
         "repository": str(validation.repository),
         "target": dict(validation.target),
-        "columns": dict(validation.columns),
         "evaluators": {},
     }
-    return _checked("load the target", lambda: _load(setup, home))
+    return _checked("load the target", lambda: _load(setup, validation.columns, home))
 
 
-def _load(setup: Mapping[str, Any], home: Path) -> str:
-    with Pool(setup, Crew(workers=1, concurrency=1), home) as pool:
+def _load(setup: Mapping[str, Any], columns: Mapping[str, Any], home: Path) -> str:
+    with Pool(setup, columns, Crew(workers=1, concurrency=1), home) as pool:
         inputs = pool.load()
     return f"inputs: {', '.join(inputs) or 'none'}"
 

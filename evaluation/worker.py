@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from domain.errors import Invalid
-from evaluation.aggregation import aggregate
-from evaluation.columns import fill_columns
 from evaluation.evaluators import Evaluator, load_evaluator
 from evaluation.failures import Failure, describe
+from evaluation.flow_aggregation import aggregate
 from evaluation.light_import import stop_inner_retries
 from evaluation.load import load_target
 from evaluation.row_run import Ask, Attempt, run_row
@@ -62,7 +61,7 @@ class Worker:
         ask = _ask_on_loop(target) if target.is_async else target.answer
         with ThreadPoolExecutor(self._setup["concurrency"]) as pool:
             for line in lines:
-                pool.submit(self._run, json.loads(line), target, ask)
+                pool.submit(self._run, json.loads(line), ask)
 
     def _load_evaluators(self) -> None:
         """Import evaluators while the first rows wait for the model: azure-ai-evaluation takes seconds."""
@@ -97,20 +96,14 @@ class Worker:
     def _connections(self) -> Any:
         return fill_variables(self._setup["target"].get("connections") or {}, os.environ, "target.connections")
 
-    def _run(self, message: dict[str, Any], target: Target, ask: Ask) -> None:
-        data = message["data"]
+    def _run(self, message: dict[str, Any], ask: Ask) -> None:
         attempt = Attempt(**message["attempt"])
-        run_row(attempt, data, lambda: self._inputs(target, data), ask, self._evaluators.result)
+        run_row(attempt, message["data"], ask, self._evaluators.result)
         try:
             self._tell({"event": "row", **attempt.as_dict()})
         except (ValueError, TypeError) as error:
             failure = Failure(f"the answer cannot be written as JSON: {describe(error)}")
             self._tell({"event": "row", **Attempt(attempt.id, failure=failure).as_dict()})
-
-    def _inputs(self, target: Target, data: Mapping[str, Any]) -> dict[str, Any]:
-        if self._setup["columns"]:
-            return fill_columns(self._setup["columns"], data)
-        return {name: data[name] for name in target.inputs if name in data}
 
     def _tell(self, event: dict[str, Any]) -> None:
         line = json.dumps(event, default=str, allow_nan=False)
