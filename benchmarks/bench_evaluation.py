@@ -14,10 +14,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
 INSPECT = ROOT / ".venv-bench" / "bin" / "python"
@@ -83,13 +86,15 @@ def main(runs: int) -> list[dict[str, Any]]:
         place = _make_place(Path(folder))
         many = _medians(runs, place, ROWS, [_ours, _pf_run, *([_inspect] if INSPECT.exists() else [])])
         one = _medians(runs, place, 1, [_ours, _pf_run])
+        memory = [_peak_memory(command, place) for command in (_ours, _pf_run)]
     work = f"{ROWS} rows x {CALL} s, concurrency {CONCURRENCY}"
     waves = -(-ROWS // CONCURRENCY)
     note = f"whole process; in whole waves of rows the ideal is {waves} x {CALL} = {waves * CALL:g} s"
     rows = [_row(work, many[0], "ideal", IDEAL, 1.15, note), _row(work, many[0], "pf.run", many[1], None, "")]
     if len(many) > 2:
         rows.append(_row(work, many[0], "inspect_ai", many[2], None, "sleeps on one event loop, runs no flow"))
-    return [*rows, _row("one row, cold start", one[0], "pf.run", one[1], 0.5, "whole process")]
+    rows.append(_row("one row, cold start", one[0], "pf.run", one[1], 0.5, "whole process"))
+    return [*rows, _memory_row(work, *memory)]
 
 
 def _row(name: str, ours: float, peer: str, theirs: float, goal: float | None, note: str) -> dict[str, Any]:
@@ -101,6 +106,44 @@ def _row(name: str, ours: float, peer: str, theirs: float, goal: float | None, n
         "goal": goal,
         "note": note,
     }
+
+
+def _memory_row(work: str, ours: tuple[float, float], theirs: tuple[float, float]) -> dict[str, Any]:
+    return {
+        "name": f"peak memory, {work}",
+        "ours": f"{ours[0]:.0f} MB",
+        "peer": f"pf.run: {theirs[0]:.0f} MB",
+        "ratio": ours[0] / theirs[0],
+        "goal": None,
+        "note": f"resident memory of all its processes together, once; our largest, a worker, {ours[1]:.0f} MB",
+    }
+
+
+def _peak_memory(command: Callable[[Path, int], None], place: Path) -> tuple[float, float]:
+    """Return the peaks, in MB, of the sum over the processes it starts and of the largest of them."""
+    sums, largest, over = [0.0], [0.0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.1):
+            sizes = [_resident(child) for child in psutil.Process().children(recursive=True)]
+            sums.append(sum(sizes))
+            largest.append(max(sizes, default=0.0))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        command(place, ROWS)
+    finally:
+        over.set()
+        watcher.join()
+    return max(sums), max(largest)
+
+
+def _resident(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_info().rss) / 2**20
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def _medians(runs: int, place: Path, rows: int, commands: list[Callable[[Path, int], None]]) -> list[float]:
