@@ -62,7 +62,7 @@ class GitHub:
 
     def check_access(self, repository: str) -> None:
         """See that the repository can be read with this sign-in."""
-        self._steady.call(lambda: self._repository(repository).full_name)
+        self._steady.call(lambda: self._repository(repository).default_branch)  # its name alone asks nobody
 
     def find_origin(
         self, repository: str, sha: str, before: str, opt_out_label: str, branch: str | None = None

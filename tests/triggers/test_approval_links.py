@@ -1,0 +1,587 @@
+"""Approval links: looking changes nothing; only the right person, signed in, on our page, decides, and once."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from adapters import records
+from domain import approvals, blob_names
+from tests import samples
+from tests.triggers.conftest import LINK_SECRET
+from tests.triggers.edge import ORIGIN, Edge, lines, store_rows
+from triggers import approval_links
+
+
+def refused(caplog: Any) -> dict[str, Any]:
+    """Return the only refusal there is in the log."""
+    (line,) = [line for event in ("vote", "approval-page") for line in lines(caplog, event) if "reason" in line]
+    return line
+
+
+def test_looking_a_hundred_times_changes_nothing(edge: Edge) -> None:
+    """Mail scanners and previews open links, signed in or not; the link still works afterwards."""
+    token = edge.link(edge.open(), "maria")
+    before = edge.everything()
+
+    async def looks() -> list[Any]:
+        ways = [("GET", "maria"), ("HEAD", "maria"), ("GET", None), ("HEAD", None)]
+        prefetch = {"purpose": "prefetch", "sec_purpose": "prefetch;prerender"}
+        return await asyncio.gather(*(edge.looking(token, who, way, **prefetch) for way, who in ways * 25))
+
+    answers = asyncio.run(looks())
+
+    assert edge.everything() == before
+    assert edge.client.rung == []
+    assert {answer.status for answer in answers} == {200, 401}
+    assert edge.send(token, "maria", edge.form(token, "maria")).status == 200
+
+
+def test_only_post_decides() -> None:
+    """The route of the page takes no other method, so that no GET can ever reach the vote."""
+    methods = {
+        name: [str(getattr(method, "value", method)) for method in function.build().get_trigger().methods]
+        for name, function in vars(approval_links).items()
+        if name in {"approval_form", "approval_vote"}
+    }
+
+    assert methods == {"approval_form": ["GET"], "approval_vote": ["POST"]}
+
+
+def test_page_shows_the_evidence_the_vote_is_bound_to(edge: Edge) -> None:
+    """Commit, author, image, metric, gate and the row that scored lowest, with its text."""
+    asked = edge.open()
+    store_rows(edge.blobs, f"{samples.RELEASE}.minimal", ["r1", "r2"])
+
+    answer = edge.look(edge.link(asked, "maria"), "maria")
+
+    assert answer.status == 200
+    for part in (samples.SHA[:8], "@alex", samples.IMAGE.digest, "0.610", "f1 >= 0.45", "q r1", asked.digest[:12]):
+        assert part in answer.text(), part
+    assert answer.fields()["digest"] == asked.digest
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_vote_is_recorded_once_and_rings(edge: Edge) -> None:
+    """What the person wrote is kept with who they are, and the waiting orchestration hears of it."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+
+    answer = edge.send(token, "maria", edge.form(token, "maria", comment="looks right"))
+
+    assert (answer.status, answer.title) == (200, "Recorded")
+    (vote,) = records.read_votes(edge.blobs, asked)
+    assert (vote.approver, vote.principal, vote.decision) == ("maria", "maria@acme.example", "approve")
+    assert (vote.comment, vote.digest) == ("looks right", asked.digest)
+    assert edge.client.rung == [(asked.instance, "approval:prod:0")]
+
+
+def test_twenty_forms_of_one_person_at_once_are_one_vote(edge: Edge) -> None:
+    """Everybody gets a true answer: recorded for what counts, and for the rest which vote was first."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    forms = [edge.form(token, "maria", decision) for decision in ("approve", "reject")]
+
+    async def sends() -> list[Any]:
+        return await asyncio.gather(*(edge.sending(token, "maria", forms[number % 2]) for number in range(20)))
+
+    answers = asyncio.run(sends())
+
+    ((decision, _),) = edge.votes(asked).values()
+    kept = {"approve": 0, "reject": 1}[decision]
+    assert {answer.status for answer in answers[kept::2]} == {200}
+    assert {answer.status for answer in answers[1 - kept :: 2]} == {409}
+    assert all(f": {decision}. The first vote counts" in answer.text() for answer in answers[1 - kept :: 2])
+
+
+def test_different_people_at_once_are_all_counted(edge: Edge) -> None:
+    """One vote each, one ring each."""
+    asked = edge.open()
+    tokens = {name: edge.link(asked, name) for name in asked.approvers}
+    forms = {name: edge.form(token, name, comment=name) for name, token in tokens.items()}
+
+    async def sends() -> list[Any]:
+        return await asyncio.gather(*(edge.sending(tokens[name], name, forms[name]) for name in tokens))
+
+    answers = asyncio.run(sends())
+
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert edge.votes(asked) == {name: ("approve", name) for name in asked.approvers}
+    assert sorted(event for _, event in edge.client.rung) == [f"approval:prod:{number}" for number in range(3)]
+
+
+def test_link_cannot_be_used_to_vote_otherwise_later(edge: Edge, caplog: Any) -> None:
+    """The first vote stays; the page offers no form any more."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    edge.send(token, "maria", form)
+
+    again = edge.send(token, "maria", {**form, "decision": "reject"})
+
+    assert again.status == 409
+    assert "You have voted already" in again.text()
+    assert edge.votes(asked) == {"maria": ("approve", "")}
+    assert edge.look(token, "maria").fields() == {}
+    assert "your vote is recorded" in edge.look(token, "maria").text()
+    assert refused(caplog)["principal"] == "maria@acme.example"
+
+
+def test_same_form_again_after_the_decision_says_that_it_is_recorded(edge: Edge) -> None:
+    """Who presses twice on the deciding vote is not told that it was refused, and nobody is rung out of bed."""
+    asked = edge.open(approvals=1)
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    edge.send(token, "maria", form)
+    edge.decide(asked, "approved")
+
+    again = edge.send(token, "maria", form)
+
+    assert (again.status, again.title) == (200, "Recorded")
+    assert "The decision has been taken meanwhile" in again.text()
+    assert len(edge.client.rung) == 1
+
+
+def test_vote_after_the_decision_is_refused_and_not_kept(edge: Edge, caplog: Any) -> None:
+    """The person is told what was decided."""
+    asked = edge.open()
+    token = edge.link(asked, "jonas")
+    form = edge.form(token, "jonas", "reject")
+    edge.decide(asked, "approved")
+
+    answer = edge.send(token, "jonas", form)
+
+    assert answer.status == 409
+    assert "already decided: approved" in answer.text()
+    assert edge.votes(asked) == {}
+    assert edge.client.rung == []
+    assert refused(caplog)["status"] == 409
+
+
+def altered(token: str, **parts: str) -> str:
+    """Return a link with parts of it replaced."""
+    names = ("release", "environment", "approver", "seal")
+    return "~".join(parts.get(name, part) for name, part in zip(names, token.split("~"), strict=True))
+
+
+def test_link_of_another_environment_or_release_opens_nothing(edge: Edge, caplog: Any) -> None:
+    """Each question has its own links, even for the same people on the same release."""
+    nonprod = edge.open("nonprod")
+    token = edge.link(edge.open("prod"), "maria")
+    form = edge.form(token, "maria")
+
+    other = [
+        altered(token, environment="nonprod"),
+        altered(token, release="release-acme.helpdesk-" + "a" * 40),
+        altered(token, approver="1"),
+        altered(edge.link(nonprod, "maria"), environment="prod"),
+    ]
+    answers = [edge.send(one, "maria", form) for one in other] + [edge.look(one, "maria") for one in other]
+
+    assert {answer.status for answer in answers} == {404}
+    assert edge.votes(nonprod) == {}
+    assert len([line for line in lines(caplog, "vote") if line["decision"] == "refused"]) == len(other)
+
+
+def test_seal_of_one_letter_more_less_or_other_is_refused(edge: Edge) -> None:
+    """Also one that is empty, not ASCII, or made with another secret."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    seal = token.rpartition("~")[2]
+    first = "A" if seal[0] != "A" else "B"
+    foreign = approvals.link_token(asked, 0, "another secret").rpartition("~")[2]
+
+    for wrong in (first + seal[1:], seal[:-1], seal + "A", seal.swapcase(), "", "ünïcode", "\udcff", foreign):
+        answer = edge.send(altered(token, seal=wrong), "maria", form)
+        assert answer.status == 404, wrong
+    assert edge.votes(asked) == {}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "..~..~0~x",
+        "../../other~prod~0~x",
+        "..%2F..%2Fother~prod~0~x",
+        "release\x00~prod~0~x",
+        "release?comp=list~prod~0~x",
+        f"{'r' * 2000}~prod~0~x",
+        f"release~prod~{'9' * 5000}~x",
+        "<script>~prod~0~x",
+        "~~~",
+        "x",
+    ],
+)
+def test_hostile_link_is_not_found(edge: Edge, token: str) -> None:
+    """Nothing from a link becomes the name of a blob, a number or markup unless it can be one of ours."""
+    answer = edge.look(token, "maria")
+
+    assert answer.status == 404
+    assert "<script>" not in answer.html
+
+
+def test_link_of_somebody_else_is_refused(edge: Edge, caplog: Any) -> None:
+    """Both may be approvers: a link is for one person, and being signed in as another is not enough."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+
+    answers = [edge.look(token, "jonas"), edge.send(token, "jonas", form), edge.send(token, "eve@evil.example", form)]
+
+    assert {answer.status for answer in answers} == {403}
+    assert "this link is for maria" in answers[0].text()
+    assert edge.votes(asked) == {}
+    who = [line["principal"] for line in lines(caplog, "vote")]
+    assert who == ["jonas@acme.example", "eve@evil.example"]
+
+
+def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(edge: Edge, caplog: Any) -> None:
+    """The link alone shows nothing and decides nothing."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+
+    answers = [edge.look(token, None), edge.send(token, None, form)]
+
+    back = f"/.auth/login/aad?post_login_redirect_uri=%2Fapi%2Fapprovals%2F{token}"
+    assert [answer.status for answer in answers] == [401, 401]
+    assert [answer.links() for answer in answers] == [[back], [back]]
+    assert samples.IMAGE.digest not in answers[0].html
+    assert edge.votes(asked) == {}
+    assert [lines(caplog, event)[0]["status"] for event in ("approval-page", "vote")] == [401, 401]
+
+
+def test_identity_headers_count_for_nothing_without_the_platform(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With authentication off anybody could send them."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    monkeypatch.setattr(approval_links, "current", lambda: replace(edge.settings, authentication=False))
+
+    answers = [edge.look(token, "maria"), edge.send(token, "maria", form)]
+
+    assert [answer.status for answer in answers] == [401, 401]
+    assert edge.votes(asked) == {}
+
+
+def test_author_sees_why_there_is_no_form_and_cannot_send_one(edge: Edge) -> None:
+    """Where self-approval is barred, a form made by hand does not help either."""
+    asked = edge.open(prevent_self_approval=True)
+    token = edge.link(asked, "alex")
+
+    page = edge.look(token, "alex")
+    csrf = approvals.form_seal(token, "alex@acme.example", asked.digest, LINK_SECRET)
+    sent = edge.send(token, "alex", {"csrf": csrf, "digest": asked.digest, "decision": "approve"})
+
+    assert page.status == 200
+    assert "you wrote part of this release, and prod does not allow approving one's own work" in page.text()
+    assert page.fields() == {}
+    assert sent.status == 403
+    assert "bars self-approval" in sent.text()
+    assert edge.votes(asked) == {}
+
+
+def test_author_may_approve_where_nothing_bars_it(edge: Edge) -> None:
+    """The rule comes from the config."""
+    asked = edge.open()
+    token = edge.link(asked, "alex")
+
+    assert edge.send(token, "alex", edge.form(token, "alex")).status == 200
+
+
+@pytest.mark.parametrize("whose", ["missing", "empty", "jonas", "other environment", "other evidence"])
+def test_form_without_its_own_csrf_token_is_refused(edge: Edge, whose: str) -> None:
+    """The token is for this person, this link and this evidence."""
+    asked, other = edge.open(), edge.open("nonprod")
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    foreign = {
+        "missing": None,
+        "empty": "",
+        "jonas": edge.form(edge.link(asked, "jonas"), "jonas")["csrf"],
+        "other environment": edge.form(edge.link(other, "maria"), "maria")["csrf"],
+        "other evidence": approvals.form_seal(token, "maria@acme.example", "e" * 64, LINK_SECRET),
+    }[whose]
+    del form["csrf"]
+
+    answer = edge.send(token, "maria", form if foreign is None else {**form, "csrf": foreign})
+
+    assert answer.status == 403
+    assert "This form is not valid any more" in answer.text()
+    assert edge.votes(asked) == {}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": ""},
+        {"origin": "null"},
+        {"origin": "https://evil.example"},
+        {"origin": f"{ORIGIN}.evil.example"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "same-site"},
+        {"sec_fetch_site": "none"},
+    ],
+)
+def test_form_from_another_site_is_refused(edge: Edge, headers: dict[str, str], caplog: Any) -> None:
+    """Even with everything else right."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+
+    answer = edge.send(token, "maria", edge.form(token, "maria"), **headers)
+
+    assert answer.status == 403
+    assert edge.votes(asked) == {}
+    assert refused(caplog)["link"] == f"{samples.RELEASE}~prod~0"
+
+
+def test_evidence_altered_between_looking_and_deciding_voids_the_vote(edge: Edge, caplog: Any) -> None:
+    """Nothing is recorded, and looking again shows no form for what nobody was asked about."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    name = blob_names.evidence(asked.release, "prod")
+    stored = edge.blobs.read_json(name)
+    edge.blobs.write_json(name, {**stored, "image": {**stored["image"], "digest": "sha256:" + "ee" * 32}})
+
+    answer = edge.send(token, "maria", form)
+
+    assert answer.status == 409
+    assert "not the one that the approvers were asked about" in answer.text()
+    assert edge.votes(asked) == {}
+    assert edge.client.rung == []
+    assert refused(caplog)["status"] == 409
+    assert edge.look(token, "maria").status == 409
+
+
+def test_evidence_that_is_gone_voids_the_vote(edge: Edge) -> None:
+    """An answer with the reason, not a crash."""
+    asked = edge.open()
+    edge.blobs.write_json(blob_names.evidence(asked.release, "prod"), None)
+
+    assert edge.look(edge.link(asked, "maria"), "maria").status == 409
+
+
+def test_evidence_of_a_version_with_fewer_fields_still_counts(edge: Edge) -> None:
+    """What is stored is what was asked; a field that a later version adds does not void the question."""
+    asked = edge.open()
+    stored = edge.blobs.read_json(blob_names.evidence(asked.release, "prod"))
+    for summary in stored["evaluations"]:
+        del summary["finished_at"]  # as if it had been added since
+    older = replace(asked, digest=approvals._digest(stored))
+    edge.blobs.write_json(blob_names.evidence(asked.release, "prod"), stored)
+    edge.blobs.write_json(blob_names.approval_request(asked.release, "prod"), samples.wire(older))
+    token = edge.link(older, "maria")
+
+    assert edge.send(token, "maria", edge.form(token, "maria")).status == 200
+
+
+def test_vote_on_another_digest_than_the_one_asked_is_refused(edge: Edge) -> None:
+    """The form names the evidence its page showed."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+
+    answer = edge.send(token, "maria", {**edge.form(token, "maria"), "digest": "e" * 64})
+
+    assert answer.status == 409
+    assert "The evidence changed after this page was opened" in answer.text()
+    assert edge.votes(asked) == {}
+
+
+def test_question_asked_anew_makes_older_links_worthless(edge: Edge) -> None:
+    """New evidence, new links."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    newer = replace(asked, digest="e" * 64)
+    edge.blobs.write_json(blob_names.approval_request(asked.release, "prod"), samples.wire(newer))
+
+    answer = edge.send(token, "maria", form)
+
+    assert answer.status == 404
+    assert "new evidence has replaced it" in answer.text()
+
+
+def test_expired_question_takes_no_vote(edge: Edge, caplog: Any) -> None:
+    """The page says so, and a form that was open at the deadline comes too late."""
+    asked = edge.open(at=datetime.now(UTC) - timedelta(days=4))
+    token = edge.link(asked, "maria")
+    csrf = approvals.form_seal(token, "maria@acme.example", asked.digest, LINK_SECRET)
+
+    page = edge.look(token, "maria")
+    sent = edge.send(token, "maria", {"csrf": csrf, "digest": asked.digest, "decision": "approve"})
+
+    assert page.fields() == {}
+    assert "expired" in page.text()
+    assert (sent.status, sent.title) == (410, "Too late")
+    assert edge.votes(asked) == {}
+    assert refused(caplog)["status"] == 410
+
+
+def test_vote_whose_ring_fails_is_kept_and_can_be_sent_again(edge: Edge, caplog: Any) -> None:
+    """The person is told exactly that; sending again rings and does not vote twice."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria", comment="fine")
+    edge.client.trouble = ConnectionError("the host of Durable is away")
+
+    first = edge.send(token, "maria", form)
+
+    assert first.status == 503
+    assert "Your vote is recorded" in first.text()
+    assert first.headers["Retry-After"] == "30"
+    assert edge.votes(asked) == {"maria": ("approve", "fine")}
+    assert "the host of Durable is away" in refused(caplog)["cause"]
+
+    edge.client.trouble = None
+    second = edge.send(token, "maria", form)
+
+    assert (second.status, second.title) == (200, "Recorded")
+    assert edge.votes(asked) == {"maria": ("approve", "fine")}
+    assert edge.client.rung == [(asked.instance, "approval:prod:0")]
+
+
+def test_storage_away_is_said_as_such(edge: Edge, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    """Nobody is told that a vote was recorded when it was not."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    nowhere = re.sub(r":\d+/devstoreaccount1", ":9/devstoreaccount1", edge.settings.blobs)
+    monkeypatch.setattr(approval_links, "current", lambda: replace(edge.settings, blobs=nowhere))
+
+    answer = edge.send(token, "maria", form)
+
+    assert answer.status == 503
+    assert "blob storage at 127.0.0.1:9 failed" in answer.text()
+    assert "Recorded" not in answer.text()
+    assert refused(caplog)["status"] == 503
+
+
+def test_comment_is_kept_as_text(edge: Edge) -> None:
+    """Markup stays what was typed and is escaped where it is shown; control characters go, line breaks stay."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    typed = "<script>alert(1)</script>\r\nzwei\x00\x1b[31m\u0085 & 'quotes' @everyone  "
+
+    edge.send(token, "maria", edge.form(token, "maria", comment=typed))
+
+    assert edge.votes(asked)["maria"][1] == "<script>alert(1)</script>\nzwei[31m & 'quotes' @everyone"
+    page = edge.look(edge.link(asked, "jonas"), "jonas")
+    assert "<script>" not in page.html
+    assert "<script>alert(1)</script>" in page.text()
+
+
+def test_comment_is_cut_at_its_limit(edge: Edge) -> None:
+    """The browser stops there as well; a line break counts as one character, as it does in the browser."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    typed = "ä\r\n" * 1_000 + "more"
+
+    answer = edge.send(token, "maria", edge.form(token, "maria", comment=typed))
+
+    assert answer.status == 200
+    assert edge.votes(asked)["maria"][1] == ("ä\n" * 1_000)[: approvals.MAX_COMMENT]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"x" * (64 * 1024 + 1), 413),
+        (b"&".join(b"a=1" for _ in range(50)), 400),
+        (b"\xff\xfe\xfd", 400),
+        (b'{"decision": "approve"}', 403),
+        (b"--x\r\nContent-Disposition: form-data; name=decision\r\n\r\napprove\r\n--x--", 403),
+        (b"", 403),
+        (b"csrf=%ff&decision=approve", 403),
+    ],
+)
+def test_body_that_is_not_our_form_is_refused(edge: Edge, body: bytes, status: int, caplog: Any) -> None:
+    """Too large, too many fields, not text, JSON, multipart, nothing: each has its answer and records nothing."""
+    asked = edge.open()
+
+    answer = edge.send(edge.link(asked, "maria"), "maria", body)
+
+    assert answer.status == status
+    assert edge.votes(asked) == {}
+    assert refused(caplog)["status"] == status
+
+
+@pytest.mark.parametrize("decision", ["", "maybe", "APPROVE", "approve\n"])
+def test_form_without_a_decision_is_asked_for_one(edge: Edge, decision: str) -> None:
+    """Nothing counts as approval but approval."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+
+    answer = edge.send(token, "maria", edge.form(token, "maria", decision))
+
+    assert (answer.status, edge.votes(asked)) == (400, {})
+    assert "Choose approve or reject" in answer.text()
+
+
+def test_field_given_twice_counts_as_it_was_given_first(edge: Edge) -> None:
+    """What is appended to a form does not change it."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria", "reject")
+    body = "&".join(f"{name}={value}" for name, value in form.items() if value) + "&decision=approve"
+
+    edge.send(token, "maria", body.encode())
+
+    assert edge.votes(asked)["maria"][0] == "reject"
+
+
+def test_log_never_holds_a_secret(edge: Edge, caplog: Any) -> None:
+    """Neither links nor forms nor comments, whatever went right or wrong, also for links that mail programs broke."""
+    caplog.set_level("DEBUG")
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria", comment="between us")
+    seal = token.rpartition("~")[2]
+    broken = [token + "~", token + "~)", token + ".", token.replace("~", "%7E"), token.replace("~prod~", "~"), seal]
+    for one in (token, *broken):
+        edge.look(one, "maria")
+        edge.look(one, None)
+        edge.send(one, "jonas", form)
+        edge.send(one, "maria", {**form, "csrf": "x"})
+    edge.client.trouble = ConnectionError("away")
+    edge.send(token, "maria", form)
+    edge.client.trouble = None
+    edge.send(token, "maria", form)
+    edge.send(token, "maria", {**form, "decision": "reject"})
+
+    log = "\n".join(record.getMessage() for record in caplog.records if record.name.startswith("drawbridge"))
+    key = base64.b64encode(edge.settings.link_secret.encode()).decode()
+    for secret in (seal, form["csrf"], edge.settings.link_secret, key, *asked.nonces, "between us"):
+        assert secret not in log
+    assert len(lines(caplog, "vote")) == 2 * 7 + 3
+
+
+def test_every_refusal_is_one_line_that_a_query_can_take_apart(edge: Edge, caplog: Any) -> None:
+    """Who, which link, what status, why. Line breaks in a name cannot forge a second line."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+
+    edge.send(token, 'eve\n{"event": "vote"}', edge.form(token, "maria"))
+
+    (entry,) = [one for one in caplog.records if one.name == "drawbridge.approvals"]
+    assert "\n" not in entry.getMessage()
+    line = json.loads(entry.getMessage())
+    assert line["link"] == f"{samples.RELEASE}~prod~0"
+    assert (line["event"], line["decision"], line["status"]) == ("vote", "refused", 403)
+
+
+def test_requests_blob_gives_nobody_a_link(edge: Edge) -> None:
+    """Who can read storage cannot vote: the secret is not there."""
+    asked = edge.open()
+    stored = json.dumps(edge.blobs.read_json(blob_names.approval_request(asked.release, "prod")))
+
+    for number in range(len(asked.approvers)):
+        assert approvals.link_token(asked, number, edge.settings.link_secret).rpartition("~")[2] not in stored
