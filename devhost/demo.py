@@ -226,7 +226,7 @@ def _run(state: Path, console: Console) -> int:
     verdict = (
         "[green]Both releases ended as they should.[/]" if status == 0 else "[red]Not as it should be, see above.[/]"
     )
-    console.print(verdict)
+    console.print(f"{verdict} To look around and approve by hand: make up", soft_wrap=True)
     return status
 
 

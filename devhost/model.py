@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = "smollm2-135m-instruct"
+MOST_THREADS = 4  # a model this small gains nothing from more
 CONTEXT = 2048  # tokens each slot can hold, prompt and answer together
 
 
@@ -97,7 +98,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: loopback only)")
     parser.add_argument("--port", type=int, required=True, help="0 for any free port")
     parser.add_argument("--slots", type=int, default=1, help="requests answered at once; 1 keeps answers repeatable")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="cores to compute on")
+    parser.add_argument(
+        "--threads", type=int, default=min(os.cpu_count() or 1, MOST_THREADS), help="cores to compute on"
+    )
     return parser.parse_args(arguments)
 
 

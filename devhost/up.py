@@ -24,11 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, default=ROOT / ".drawbridge", help="where everything is kept")
     options = parser.parse_args(arguments)
     console = Console(highlight=False)
-    return run_until_stopped(console, lambda: _keep_running(options, console))
+    return run_until_stopped(console, lambda: _keep_running(options, console), stopped=0)
 
 
-def run_until_stopped(console: Console, run: Callable[[], int]) -> int:
-    """Run, turning errors and signals into a line and an exit status."""
+def run_until_stopped(console: Console, run: Callable[[], int], stopped: int = 130) -> int:
+    """Run, turning errors and signals into a line and an exit status; `stopped` is that of Ctrl-C."""
     try:
         with ending_on_signals():
             return run()
@@ -37,7 +37,7 @@ def run_until_stopped(console: Console, run: Callable[[], int]) -> int:
         return 1
     except KeyboardInterrupt:
         console.print("Stopped, nothing is left running.")
-        return 130
+        return stopped
 
 
 def _keep_running(options: argparse.Namespace, console: Console) -> int:
