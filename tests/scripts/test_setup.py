@@ -186,3 +186,16 @@ def test_make_without_python_says_so(tmp_path):
     )
 
     assert "no-such-python was not found: install Python 3.11 or newer" in done.stderr
+
+
+def test_every_pin_is_among_the_constraints():
+    """Who adds a requirement and forgets to renew constraints.txt leaves what it depends on to chance."""
+    constraints = pins("constraints.txt")
+
+    assert pins("requirements.txt") | pins("requirements-dev.txt") <= constraints
+
+
+def pins(name: str) -> set[str]:
+    """Read `package==version` of each line, names as pip compares them."""
+    lines = (line.split(";")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
+    return {line.lower().replace("_", "-") for line in lines if "==" in line and not line.startswith("#")}
