@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -198,4 +199,5 @@ def test_every_pin_is_among_the_constraints():
 def pins(name: str) -> set[str]:
     """Read `package==version` of each line, names as pip compares them."""
     lines = (line.split(";")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
-    return {line.lower().replace("_", "-") for line in lines if "==" in line and not line.startswith("#")}
+    found = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {f"{re.sub(r'[-_.]+', '-', package.lower())}=={version.strip()}" for package, version in found}
