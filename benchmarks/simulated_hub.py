@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from devhost.durable.actions import Response
 from devhost.durable.history import Event, Kind, event, execution_started, request, timestamp
-from devhost.durable.replay import Decision, Outcome, Response, replay
+from devhost.durable.replay import Decision, Outcome, replay
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

@@ -1,0 +1,144 @@
+"""Webhook: how long a signed delivery waits for its answer while 50 are under way, beside a bare HTTP trigger.
+
+Both triggers are served by one host process and get the same bytes in turn: the app as it is, and a trigger that
+answers 202 and does nothing else. GitHub accepts connections and never answers, so the releases that start wait for it
+instead of taking the host's time from the deliveries after them; they are terminated between measurements.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.blobs import Blobs
+from benchmarks.deliveries import SENDERS, new_sha, other, p99, push, send, to
+from benchmarks.local_system import LocalSystem, local_system
+
+GOAL = 1.5
+MERGES = 5  # in each round of the mix
+# What GitHub says around one merge: the merge itself, pushes elsewhere, and what people, checks and Drawbridge do.
+AROUND_ONE_MERGE = {
+    "status": 14,
+    "check_run": 12,
+    "pull_request": 6,
+    "check_suite": 4,
+    "issue_comment": 4,
+    "deployment_status": 4,
+}
+PUSHES_ELSEWHERE = 5
+
+
+def as_github_sends_them() -> list[bytes]:
+    """Return 250 deliveries around 5 merges, in random order: one in 50 starts a release."""
+    requests = nothing_to_do()[:-MERGES] + [push(new_sha()) for _ in range(MERGES)]
+    random.shuffle(requests)
+    return requests
+
+
+def nothing_to_do() -> list[bytes]:
+    """Return 250 deliveries of which none starts anything."""
+    requests = [other(event) for event, count in AROUND_ONE_MERGE.items() for _ in range(count)]
+    requests += [push(new_sha(), f"sam/{n}") for n in range(PUSHES_ELSEWHERE)]
+    return (requests * (MERGES + 1))[: SENDERS * MERGES]
+
+
+def one_push() -> list[bytes]:
+    """Return one push 50 times."""
+    return [push(new_sha())] * SENDERS
+
+
+def many_pushes() -> list[bytes]:
+    """Return 50 pushes, each of a commit of its own."""
+    return [push(new_sha()) for _ in range(SENDERS)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of load."""
+
+    name: str
+    requests: Callable[[], list[bytes]]
+    rounds: int  # in each run, for enough answers to have a p99
+    note: str
+
+
+CASES = (
+    Case("as GitHub sends them", as_github_sends_them, 6, "6 x 250 around 30 merges: 2 % claim and start a release"),
+    Case("events that start nothing", nothing_to_do, 6, "6 x 250"),
+    Case("one push 50 times at once", one_push, 10, "10 x 50; one claims and starts, 49 wait and learn of it"),
+    Case("50 different pushes at once", many_pushes, 4, "4 x 50 releases claimed and started"),
+)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Waiting times in one run, in seconds."""
+
+    ours: list[float]
+    bare: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """How much longer ours takes at p99."""
+        return p99(self.ours) / p99(self.bare)
+
+
+def main(runs: int) -> list[dict[str, Any]]:
+    """Measure each load, the two triggers alternating."""
+    with tempfile.TemporaryDirectory() as folder, local_system(Path(folder)) as system:
+        for case in CASES:  # once unmeasured: what is imported on first use is there
+            _measure(system, case)
+        measured = [[_measure(system, case) for case in CASES] for _ in range(runs)]
+        storage = statistics.median(_claims_alone(system) for _ in range(runs))
+    rows = [_row(case, list(column)) for case, column in zip(CASES, zip(*measured, strict=True), strict=True)]
+    rows[-1]["note"] += (
+        f"; Azurite alone takes {storage * 1000:.0f} ms for 50 claims at once, a bare trigger keeps none"
+    )
+    return rows
+
+
+def _measure(system: LocalSystem, case: Case) -> Measured:
+    measured = Measured([], [])
+    for _ in range(case.rounds):
+        requests = case.requests()
+        measured.bare.extend(asyncio.run(send(system.port, [to("/api/bare", request) for request in requests])))
+        measured.ours.extend(asyncio.run(send(system.port, requests)))
+        system.forget_releases()
+    return measured
+
+
+def _claims_alone(system: LocalSystem) -> float:
+    """Return the seconds until 50 blobs are created, asked for at once and without the app."""
+    blobs = Blobs(system.blobs, f"bench-{uuid.uuid4().hex}")
+    blobs.create("first", b"makes the container")
+    with ThreadPoolExecutor(SENDERS) as senders:
+        started = time.perf_counter()
+        list(senders.map(lambda n: blobs.create(f"claims/{n}", b"{}" * 150), range(SENDERS)))
+        return time.perf_counter() - started
+
+
+def _row(case: Case, measured: list[Measured]) -> dict[str, Any]:
+    ours, bare = ([one.ours for one in measured], [one.bare for one in measured])
+    return {
+        "name": f"webhook p99, {SENDERS} senders: {case.name}",
+        "ours": _times(ours),
+        "peer": f"bare trigger, same host: {_times(bare)}",
+        "ratio": statistics.median(one.ratio for one in measured),
+        "goal": GOAL,
+        "note": case.note,
+    }
+
+
+def _times(runs: list[list[float]]) -> str:
+    high = statistics.median(p99(times) for times in runs)
+    middle = statistics.median(statistics.median(times) for times in runs)
+    return f"{high * 1000:.0f} ms (p50 {middle * 1000:.0f} ms)"
