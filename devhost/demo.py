@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -188,7 +189,7 @@ def was_stopped_by_gates(record: ReleaseRecord) -> bool:
 
 
 def _answer(row: Mapping[str, Any]) -> str:
-    return str((row.get("output") or {}).get("answer", ""))
+    return textwrap.shorten(str((row.get("output") or {}).get("answer", "")), 100, placeholder=" …")
 
 
 def _outcome(record: ReleaseRecord) -> str:
