@@ -25,6 +25,9 @@ _QUIET = {
     "PF_TRACING_SKIP_EXPORTER_SETUP": "true",
     "PF_LOGGING_LEVEL": "CRITICAL",  # it logs five lines a row
     "OTEL_SDK_DISABLED": "true",
+    # The telemetry of Prompt Flow's development kit asks Azure Monitor for settings even when it is off.
+    "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+    "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
 }
 T = TypeVar("T")
 _load_all = threading.Lock()

@@ -14,6 +14,7 @@ from tests.evaluation.conftest import ROOT, Repository
 CONFIG = """
     version: 1
     target: {promptflow: flows/chat}
+    validate: {sample: data/full.jsonl}
     evaluation:
       columns: {question: "${data.question}"}
       evaluators:

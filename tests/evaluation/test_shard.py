@@ -114,22 +114,21 @@ def test_nothing_tries_to_reach_the_internet(repository, monkeypatch):
         def record(event, arguments):
             if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto"):
                 with open(os.environ["CONNECTS"], "a") as file:
-                    file.write(f"{event} {arguments[1:]}\\n")
+                    file.write(f"{event} {arguments}\\n")
 
         sys.addaudithook(record)
         open(os.environ["CONNECTS"], "a").close()
         """,
     )
     repository.flow("""
-        import os
-        import sys
+        import threading
 
         import promptflow.tools
         from promptflow.core import tool
 
         @tool
         def answer(question: str) -> str:
-            return "answer to " + question
+            return ", ".join(thread.name for thread in threading.enumerate())
     """)
     # A start-up hook sees everything, also what a library does on another thread.
     launcher = repository.write(
@@ -156,3 +155,4 @@ def test_nothing_tries_to_reach_the_internet(repository, monkeypatch):
 
     assert "evaluator meteor: LookupError" in result["error"]
     assert log.read_text() == ""
+    assert "ConfigurationWorker" not in result["output"]["answer"]  # it would ask Azure Monitor within half a minute
