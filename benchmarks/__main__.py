@@ -17,6 +17,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import peers
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 PACKAGES = ("azure-functions", "azure-functions-durable", "promptflow", "azure-ai-evaluation", "xllamacpp")
@@ -36,7 +38,10 @@ def main(arguments: list[str]) -> int:
     console = Console()
     rows: list[Row] = []
     failed = 0
-    for name in options.only or known:
+    chosen = options.only or known
+    if "evaluation" in chosen:
+        peers.set_up(console)
+    for name in chosen:
         measured = measure(name, options.runs, console)
         rows.extend(measured or [])
         failed += measured is None

@@ -15,7 +15,7 @@ ROWS_PER_SHARD = 64
 ROWS_PER_SECOND = 4096 / (6 * 3600)  # the evaluation that this was built for: 4,096 rows in six hours
 POLL = 30.0  # seconds, the default of DRAWBRIDGE_POLL_SECONDS
 SMALL, LARGE = 2048, 4096
-FLAT_SMALL, FLAT_LARGE = 128, 256  # flat at 4,096 rows takes hours
+FLAT_SMALL, FLAT_LARGE = 64, 128  # flat at 4,096 rows takes hours
 MEGABYTE = 1_000_000
 
 
