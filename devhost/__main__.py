@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from devhost.logs import set_up
 
@@ -28,26 +29,37 @@ def main(arguments: list[str] | None = None) -> int:
         logging.getLogger("devhost").error("%s", error)
         return 1
     except KeyboardInterrupt:
-        return 130
+        _leave(130)
     if not ended:
-        # Python would wait for such a thread for ever. Its work is taken up again after the next start.
         logging.getLogger("devhost").warning("a function still runs and is cut off")
-        logging.shutdown()
-        os._exit(0)
+        _leave(0)
     return 0
+
+
+def _leave(status: int) -> NoReturn:
+    # Python would wait for ever for a thread that does not end. Its work is taken up again after the next start.
+    logging.shutdown()
+    os._exit(status)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devhost", description=__doc__)
     start = parser.add_subparsers(required=True, metavar="start").add_parser("start", help="run a function app")
     start.add_argument("--app", type=Path, default=Path(), metavar="DIR", help="the app's directory (this one)")
-    start.add_argument("--port", type=int, default=7071, help="port to listen on, 0 for any that is free (7071)")
+    start.add_argument("--port", type=_port, default=7071, help="port to listen on, 0 for any that is free (7071)")
     start.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     start.add_argument("--hub", type=Path, metavar="FILE", help="task hub file (DIR/.devhost/hub.sqlite)")
     start.add_argument("--enable-auth", action="store_true", help="ask for keys as Azure does")
     start.add_argument("--sign-in", action="store_true", help="stand in for App Service authentication, on loopback")
     start.add_argument("--verbose", action="store_true", help="log every episode and activity")
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not a port: 0 to 65535")
+    return port
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,21 @@ def read_json(path: Path, hint: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise StartError(f"{path.name} must be a JSON object, not {type(content).__name__}")
     return content
+
+
+def section(host_json: Mapping[str, Any], *path: str) -> dict[str, Any]:
+    """Return a section of host.json, empty when it is not there; names are found in any case, as .NET finds them.
+
+    The keys of the section come lower-cased. Raises StartError when it is no object.
+    """
+    found: Any = host_json
+    for depth, name in enumerate(path, 1):
+        found = {key.lower(): value for key, value in found.items()}.get(name.lower())
+        if found is None:
+            return {}
+        if not isinstance(found, dict):
+            raise StartError(f"host.json: {'.'.join(path[:depth])} must be an object, not {found!r}")
+    return {key.lower(): value for key, value in found.items()}
 
 
 def _as_text(value: Any) -> str:

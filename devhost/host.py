@@ -71,7 +71,7 @@ def _bind(address: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise StartError(
-            f"port {port} on {address} cannot be used ({error.strerror}): give another one with --port"
+            f"port {port} on {address} cannot be used ({error.strerror}): give another one with --port or --host"
         ) from error
     return listening
 
@@ -148,11 +148,11 @@ class Host:
             sign_in.add_routes(app)
         _add_admin_routes(app, timers, keys)
         server = FunctionServer(self._routes, invoker, keys, sign_in)
-        app.router.add_route("*", "/{path:.*}", server.handle)
+        app.router.add_route("*", r"/{path:[\s\S]*}", server.handle)  # line breaks, too, are the app's business
         return app
 
     def _announce(self, keys: Keys | None) -> None:
-        console = Console(stderr=True, highlight=False)
+        console = Console(stderr=True, highlight=False, markup=False)  # a route may hold a regular expression
         console.width = max(console.width, 400)  # a URL cut at the edge could not be copied
         console.print("\nFunctions:\n")
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2))
@@ -170,14 +170,15 @@ class Host:
 
 
 def _prepared(hub: Path) -> Path:
-    hub.parent.mkdir(parents=True, exist_ok=True)
     if hub.parent.name == ".devhost":
-        (hub.parent / ".gitignore").write_text("*\n")
+        with contextlib.suppress(OSError):  # opening the hub says what is wrong there
+            hub.parent.mkdir(parents=True, exist_ok=True)
+            (hub.parent / ".gitignore").write_text("*\n")
     return hub
 
 
 def _verbs(route: Route) -> str:
-    return f"\\[{','.join(route.methods) or 'any'}]"
+    return f"[{','.join(route.methods) or 'any'}]"
 
 
 def _url(origin: str, route: Route, keys: Keys | None) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from devhost.environment import StartError
+from devhost.environment import StartError, section
 from devhost.invoker import HttpCall, HttpReply, log_failure
 from devhost.keys import Keys
 from devhost.loader import App, Function
@@ -58,8 +58,8 @@ def routes_of(app: App) -> list[Route]:
 
 def route_prefix(app: App) -> str:
     """Return the prefix from host.json, without slashes; `api` when it is not set."""
-    section = app.host_json.get("extensions", {}).get("http", {})
-    return str(section.get("routePrefix", "api")).strip("/")
+    prefix = section(app.host_json, "extensions", "http").get("routeprefix")
+    return str("api" if prefix is None else prefix).strip("/")
 
 
 def _route(function: Function, prefix: str) -> Route:
@@ -92,7 +92,7 @@ class FunctionServer:
             return web.Response(status=404)
         name = route.function.name
         if self._keys and not self._keys.allow(route.level, name, given_key(request)):
-            log.warning("%s %s -> 401: '%s' needs a key", request.method, request.path, name)
+            log.warning("%s %s -> 401: '%s' needs a key", request.method, request.rel_url.raw_path, name)
             return web.Response(status=401)
         try:
             reply = await self._invoker.answer(route.function, await self._call(request, values))
@@ -103,7 +103,8 @@ class FunctionServer:
             log_failure(route.function, error)
             response = web.Response(status=500)
         spent = (time.perf_counter() - started) * 1000
-        log.info("%s %s -> %d  %s, %.0f ms", request.method, request.path, response.status, name, spent)
+        # The path as it was sent: decoded, it could hold a line break and forge lines of this log.
+        log.info("%s %s -> %d  %s, %.0f ms", request.method, request.rel_url.raw_path, response.status, name, spent)
         return response
 
     def _find(self, request: web.Request) -> tuple[Route | None, dict[str, str]]:

@@ -37,7 +37,12 @@ class Keys:
         accepted = [self.master]
         if level == "FUNCTION":
             accepted += [self.host, self.functions.get(function_name.lower(), "")]
-        return any(key and hmac.compare_digest(key.encode(), given.encode()) for key in accepted)
+        return any(key and same(key, given) for key in accepted)
+
+
+def same(key: str, given: str) -> bool:
+    """Compare in constant time; `given` may hold what a header had beside UTF-8."""
+    return hmac.compare_digest(key.encode(), given.encode(errors="surrogateescape"))
 
 
 async def keep_keys(notes: Notes, function_names: Iterable[str], env: Mapping[str, str] = os.environ) -> Keys:

@@ -135,7 +135,7 @@ def _import(script: str) -> Any:
     module = script.removesuffix(".py")
     try:
         return importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.error("importing %s failed", script, exc_info=app_part(error))
         raise StartError(f"{script} cannot be imported: {type(error).__name__}: {error}") from error
 

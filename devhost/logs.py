@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.logging import RichHandler
 
+from devhost.environment import section
+
 _PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _LEVELS = {"trace": 10, "debug": 10, "information": 20, "warning": 30, "error": 40, "critical": 50, "none": 60}
 
@@ -32,5 +34,5 @@ def set_up(verbose: bool) -> None:
 
 def apply_host_json(host_json: Mapping[str, Any]) -> None:
     """Take the default level of the app's own logs from host.json."""
-    level = str(host_json.get("logging", {}).get("logLevel", {}).get("default", "Information"))
+    level = str(section(host_json, "logging", "logLevel").get("default", "Information"))
     logging.getLogger().setLevel(_LEVELS.get(level.lower(), logging.INFO))

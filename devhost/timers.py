@@ -151,8 +151,12 @@ class TimerListener:
 
     async def _remember(self, status: Status) -> None:
         self._status = status
-        if self._timer.monitored:
+        if not self._timer.monitored:
+            return
+        try:
             await self._notes.set_note(self._note, json.dumps(status.as_json()))
+        except Exception:  # a disk that is full must not stop the schedule
+            log.exception("the last run of timer %s could not be saved", self.name)
 
     def _info(self, past_due: bool) -> str:
         status = self._status.as_json() if self._timer.monitored and self._status else None

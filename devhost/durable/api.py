@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import random
+import re
 import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from devhost.durable.history import STATUS_NAMES, Status, timestamp
 from devhost.durable.operations import Operations
 from devhost.durable.queries import Filter
 from devhost.durable.status import shown, shown_history
+from devhost.keys import same
 
 _RPC_PORT = 17071
 _RPC_PATH = "/durabletask"
@@ -35,10 +36,10 @@ def add_routes(app: web.Application, engine: Engine, prefix: str, key: str = "",
     or with where the caller found us.
     """
     api = _Api(engine, key, origin)
-    one = prefix + "/instances/{id}"
+    one = prefix + "/instances/{id:[^/]+}"  # without the expression aiohttp takes no braces
     routes = [
         ("POST", prefix + "/orchestrators/{name}", api.start),
-        ("POST", prefix + "/orchestrators/{name}/{id}", api.start),
+        ("POST", prefix + "/orchestrators/{name}/{id:[^/]+}", api.start),
         ("GET", prefix + "/instances", api.list),
         ("GET", prefix + "/instances/", api.list),
         ("DELETE", prefix + "/instances", api.purge_by),
@@ -46,7 +47,7 @@ def add_routes(app: web.Application, engine: Engine, prefix: str, key: str = "",
         ("GET", one, api.status),
         ("DELETE", one, api.purge),
         ("POST", one + "/{operation}", api.operate),
-        ("POST", one + "/{operation}/{event}", api.raise_event),
+        ("POST", one + "/{operation}/{event:[^/]+}", api.raise_event),
         ("*", prefix + "/entities/{rest:.*}", api.entity),
         ("*", prefix + "/entities", api.entity),
     ]
@@ -93,7 +94,7 @@ class _Api:
 
         async def handle(request: web.Request) -> web.StreamResponse:
             given = request.headers.get("x-functions-key") or request.query.get("code", "")
-            if self._key and not hmac.compare_digest(given.encode(), self._key.encode()):
+            if self._key and not same(self._key, given):
                 return web.Response(status=401)
             try:
                 return await handler(request)
@@ -106,10 +107,11 @@ class _Api:
         """POST orchestrators/{name}[/{id}]"""
         query = request.query
         body = await _json_body(request)
+        waits = _waits(request)  # read before anything is started
         name, wanted_id = request.match_info["name"], request.match_info.get("id")
         instance_id = await self._do.start(name, wanted_id, body, query.get("version"))
-        if "timeout" in query and "pollingInterval" in query:
-            finished = await self._wait(instance_id, float(query["timeout"]), float(query["pollingInterval"]))
+        if waits:
+            finished = await self._wait(instance_id, *waits)
             if finished:
                 return finished
         return self._accepted(request, instance_id, wait=10)
@@ -228,12 +230,12 @@ def _failed(error: HubError, status: int | None = None) -> web.Response:
 
 
 async def _json_body(request: web.Request) -> str | None:
-    text = await request.text()
-    if not text.strip():
-        return None
     try:
+        text = await request.text()
+        if not text.strip():
+            return None
         json.loads(text)
-    except ValueError as error:
+    except (ValueError, LookupError, RecursionError) as error:  # a bad encoding, an unknown one, bad JSON
         raise Refused(f"The request body is not JSON: {error}") from None
     return text
 
@@ -243,9 +245,19 @@ def _flag(request: web.Request, name: str, default: bool = False) -> bool:
     return default if text is None else text.lower() == "true"
 
 
+def _waits(request: web.Request) -> tuple[float, float] | None:
+    """Read how long to wait for the output and how often to look, in seconds; None unless both are given."""
+    texts = [request.query.get(name) for name in ("timeout", "pollingInterval")]
+    if None in texts:
+        return None
+    if not all(re.fullmatch(r"\d{1,9}(\.\d+)?", text or "") for text in texts):
+        raise Refused(f"timeout and pollingInterval must be seconds, not {texts[0]!r} and {texts[1]!r}.")
+    return float(texts[0] or 0), float(texts[1] or 0)
+
+
 def _whole_number(request: web.Request, name: str) -> int:
     text = request.query.get(name, "0")
-    if not text.isdecimal():
+    if not re.fullmatch(r"\d{1,18}", text):
         raise Refused(f"{name}={text!r} is not a whole number.")
     return int(text)
 

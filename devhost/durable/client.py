@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 PUBLIC_PATH = "/runtime/webhooks/durabletask"
 _OPERATIONS = {
@@ -20,7 +20,7 @@ _OPERATIONS = {
 
 def management_urls(origin: str, hub_name: str, key: str, instance_id: str) -> dict[str, str]:
     """Build the URLs that manage one instance; `origin` is scheme and host without a trailing slash."""
-    base = f"{origin}{PUBLIC_PATH}/instances/{instance_id}"
+    base = f"{origin}{PUBLIC_PATH}/instances/{quote(instance_id, safe='')}"
     query = _query(hub_name, key)
     urls = {name: f"{base}{tail}{'&' if '?' in tail else '?'}{query}" for name, tail in _OPERATIONS.items()}
     return {"id": instance_id} | urls

@@ -98,8 +98,11 @@ class Database:
 
 
 def _lock(path: Path) -> IO[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.with_name(path.name + ".lock").open("a+", encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.with_name(path.name + ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise HubError(f"{path} cannot be used as a task hub: {error.strerror}; choose another --hub") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -133,8 +136,8 @@ def _run(connection: sqlite3.Connection, job: _Job) -> None:
     try:
         job.result = job.operation(connection)
     except Exception as error:  # handed to whoever awaits the job
+        job.error = error  # first: on a full disk SQLite has rolled everything back, and what follows fails too
         connection.execute("ROLLBACK TO job")
-        job.error = error
     connection.execute("RELEASE job")
 
 

@@ -49,6 +49,20 @@ def unknown_function(name: str, kind: str, known: Iterable[str]) -> str:
     )
 
 
+def non_deterministic(kind: str, number: int, name: str, instead: str = "") -> str:
+    """Word a history that the code no longer fits: what it has, and what the code does there `instead`, if anything."""
+    replayed = (
+        f"current orchestration replay instead produced {instead} with this sequence number"
+        if instead
+        else "current replay execution hasn't (yet?) scheduled this task"
+    )
+    return (
+        f"Non-Deterministic workflow detected: A previous execution of this orchestration scheduled {kind} with "
+        f"sequence ID {number} and name '{name}', but the {replayed}. "
+        "Was a change made to the orchestrator code after this instance had already started running?"
+    )
+
+
 def warn_if_large(what: str, text: str | None) -> None:
     """Warn about a payload that Azure Storage would have to keep in a blob."""
     size = len(text.encode()) if text and len(text) > _QUEUE_LIMIT // 4 else 0

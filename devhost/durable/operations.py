@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from dataclasses import dataclass
 
@@ -85,11 +86,7 @@ class Operations:
 
     async def purge(self, instance_id: str) -> None:
         """Remove a finished instance. Raises Conflict when it is active."""
-        instance = await self.status(instance_id)
-        if not instance.status.finished:
-            status = STATUS_NAMES[instance.status]
-            raise Conflict(f"Instance '{instance_id}' is {status}: only a finished instance can be purged.")
-        await self.engine.hub.database.run(lambda connection: queries.purge(connection, instance_id))
+        await self.engine.hub.database.run(lambda connection: queries.purge_one(connection, instance_id))
 
     async def purge_by(self, wanted: Filter) -> int:
         """Remove the finished instances that match; returns how many."""
@@ -107,7 +104,7 @@ class Operations:
 
 
 def _check_id(instance_id: str) -> None:
-    bad = sorted({character for character in instance_id if character in "/\\?#" or not character.isprintable()})
+    bad = sorted({each for each in instance_id if each in "/\\?#" or unicodedata.category(each) in ("Cc", "Cs")})
     if bad:
         raise Refused(f"Instance IDs must not contain /, \\, ?, # or control characters; {instance_id!r} has {bad}.")
     if len(instance_id) > 256:

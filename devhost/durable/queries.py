@@ -6,11 +6,12 @@ import json
 import sqlite3
 from dataclasses import dataclass
 
-from devhost.durable.history import Event, Status
+from devhost.durable.errors import Conflict, NotFound
+from devhost.durable.history import STATUS_NAMES, Event, Status
 from devhost.durable.hub import COLUMNS, erase, find, read_row
 from devhost.durable.records import Instance
 
-__all__ = ["Filter", "find", "history", "page", "purge", "purge_by"]
+__all__ = ["Filter", "find", "history", "page", "purge_by", "purge_one"]
 
 _FINISHED = [int(status) for status in Status if status.finished]
 
@@ -57,10 +58,15 @@ def page(connection: sqlite3.Connection, wanted: Filter, top: int, after: str) -
     return instances, instances[-1].id if len(rows) > top and instances else ""
 
 
-def purge(connection: sqlite3.Connection, instance_id: str) -> None:
-    """Remove one instance with what its activities still wait for."""
-    connection.execute("DELETE FROM work WHERE instance_id = ?", (instance_id,))
-    erase(connection, instance_id)
+def purge_one(connection: sqlite3.Connection, instance_id: str) -> None:
+    """Remove a finished instance. Raises NotFound, or Conflict when it is active."""
+    instance = find(connection, instance_id)
+    if instance is None:
+        raise NotFound(f"No instance with ID '{instance_id}' found.")
+    if not instance.status.finished:
+        status = STATUS_NAMES[instance.status]
+        raise Conflict(f"Instance '{instance_id}' is {status}: only a finished instance can be purged.")
+    _purge(connection, instance_id)
 
 
 def purge_by(connection: sqlite3.Connection, wanted: Filter) -> int:
@@ -69,5 +75,10 @@ def purge_by(connection: sqlite3.Connection, wanted: Filter) -> int:
     finished = f"status IN ({', '.join(map(str, _FINISHED))})"
     rows = connection.execute(f"SELECT id FROM instances WHERE {condition} AND {finished}", values).fetchall()  # noqa: S608
     for (instance_id,) in rows:
-        purge(connection, instance_id)
+        _purge(connection, instance_id)
     return len(rows)
+
+
+def _purge(connection: sqlite3.Connection, instance_id: str) -> None:
+    connection.execute("DELETE FROM work WHERE instance_id = ?", (instance_id,))
+    erase(connection, instance_id)

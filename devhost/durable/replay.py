@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from devhost.durable.actions import HTTP_ACTIVITY, Action, ActionType, Response
 from devhost.durable.errors import NonDeterminism, NotSupported
+from devhost.durable.failures import non_deterministic
 from devhost.durable.history import KIND_NAMES, Event, Kind, read_timestamp
 from devhost.durable.tasks import Group, Task
 
@@ -231,9 +232,9 @@ class _Walk:
         decision = self._new.pop(event["EventId"], None)
         name = event.get("Name") or ""
         if decision is None:
-            raise NonDeterminism(_unscheduled(event, name))
+            raise NonDeterminism(non_deterministic(_WORDS[event["EventType"]], event["EventId"], name))
         if decision.kind != event["EventType"] or decision.name.casefold() != name.casefold():
-            raise NonDeterminism(_different(event, name, decision))
+            raise NonDeterminism(non_deterministic(_WORDS[event["EventType"]], event["EventId"], name, str(decision)))
 
     def _resolve(self, event: Event, key: str, failed: bool) -> None:
         opened = self._open.pop(event[key], None)
@@ -338,22 +339,3 @@ def _no_such_action(action: Action) -> str:
     if action["actionType"] in (ActionType.CALL_ENTITY, ActionType.SIGNAL_ENTITY, ActionType.SCHEDULED_SIGNAL_ENTITY):
         return f"Entities are not supported by this host: {action.get('operation')} on {action.get('instanceId')}"
     return f"The SDK asked for action type {action['actionType']}, which this host does not know"
-
-
-def _unscheduled(event: Event, name: str) -> str:
-    what = _WORDS[event["EventType"]]
-    return (
-        f"Non-Deterministic workflow detected: A previous execution of this orchestration scheduled {what} with "
-        f"sequence ID {event['EventId']} and name '{name}', but the current replay execution hasn't (yet?) scheduled "
-        "this task. Was a change made to the orchestrator code after this instance had already started running?"
-    )
-
-
-def _different(event: Event, name: str, decision: Decision) -> str:
-    what = _WORDS[event["EventType"]]
-    return (
-        f"Non-Deterministic workflow detected: A previous execution of this orchestration scheduled {what} with "
-        f"sequence ID {event['EventId']} and name '{name}', but the current orchestration replay instead produced "
-        f"{decision} with this sequence number. Was a change made to the orchestrator code after this instance had "
-        "already started running?"
-    )

@@ -91,6 +91,14 @@ def running_host(
         host.stop()
 
 
+def wait_for_log(host: RunningHost, text: str) -> None:
+    """Wait until the host's log has a text."""
+    deadline = time.monotonic() + 30
+    while text not in host.log:
+        assert time.monotonic() < deadline, host.log
+        time.sleep(0.02)
+
+
 def write_app(directory: Path, code: str, host_json: str = '{"version": "2.0"}') -> Path:
     """Write a small function app and return its directory."""
     directory.mkdir(parents=True, exist_ok=True)

@@ -6,12 +6,11 @@ import json
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 import requests
 
-from tests.devhost.harness import ROOT, HostFailed, running_host, start_host, write_app
+from tests.devhost.harness import ROOT, HostFailed, running_host, start_host, wait_for_log, write_app
 
 CODE = """
 import os, threading, time
@@ -26,6 +25,7 @@ async def size(req: func.HttpRequest) -> str:
 
 @app.route(route="wait")
 async def wait(req: func.HttpRequest) -> str:
+    print("it waits", flush=True)
     released.wait(30)
     return "released"
 
@@ -36,6 +36,7 @@ def release(req: func.HttpRequest) -> str:
 
 @app.route(route="hang")
 def hang(req: func.HttpRequest) -> str:
+    print("it hangs", flush=True)
     time.sleep(600)
     return "late"
 
@@ -90,7 +91,7 @@ def test_async_function_that_blocks_does_not_stop_the_host(host):
     answers: list[str] = []
     thread = threading.Thread(target=lambda: answers.append(requests.get(f"{host.url}/api/wait", timeout=60).text))
     thread.start()
-    time.sleep(0.2)
+    wait_for_log(host, "it waits")
 
     assert requests.get(f"{host.url}/admin/host/ping", timeout=10).status_code == 200
     assert requests.get(f"{host.url}/api/release", timeout=10).text == "ok"
@@ -115,7 +116,7 @@ def test_stop_cuts_off_a_function_that_does_not_end(app_dir, tmp_path):
     with running_host(app_dir, tmp_path / "hub.sqlite") as running:
         caller = threading.Thread(target=ask_and_lose, args=(f"{running.url}/api/hang",))
         caller.start()
-        time.sleep(0.3)
+        wait_for_log(running, "it hangs")
         status = running.stop()
         caller.join()
 

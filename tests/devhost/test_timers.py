@@ -23,11 +23,14 @@ class Notes:
 
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
+        self.error: Exception | None = None
 
     async def note(self, name: str) -> str | None:
         return self.kept.get(name)
 
     async def set_note(self, name: str, text: str) -> None:
+        if self.error:
+            raise self.error
         self.kept[name] = text
 
 
@@ -157,6 +160,19 @@ def test_failing_run_is_logged_and_counts_as_run(notes, clock, caplog):
 
     assert "Function 'nightly' failed" in caplog.text
     assert json.loads(notes.kept["timer nightly"])["Last"] == clock.now.isoformat()
+
+
+def test_run_that_cannot_be_recorded_does_not_stop_the_schedule(notes, ticker, clock, caplog):
+    """A full disk is logged, and the next run comes all the same."""
+    listener = run(start(notes, ticker, clock))
+    notes.error = OSError("database or disk is full")
+    clock.now += timedelta(hours=1)
+    run(listener.invoke(scheduled=clock.now))
+    run(listener.invoke(scheduled=clock.now + timedelta(hours=1)))
+
+    assert len(ticker.told) == 2
+    assert "the last run of timer nightly could not be saved" in caplog.text
+    assert "disk is full" in caplog.text
 
 
 def test_unmonitored_timer_is_told_no_status_and_keeps_none(notes, ticker, clock):

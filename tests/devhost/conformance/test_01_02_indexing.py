@@ -148,6 +148,7 @@ def test_environment_overrides_host_json(load, parts):
     [
         ("x = 1", "defines no function app"),
         ("import azure.functions as f\na = f.FunctionApp()\nb = f.FunctionApp()", "several function apps \\(a, b\\)"),
+        ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
         ("import nowhere_to_be_found", "cannot be imported: ModuleNotFoundError: No module named"),
         (
             "import azure.functions as f\napp = f.FunctionApp()\n"

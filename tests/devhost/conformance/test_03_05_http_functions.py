@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import socket
 
 import pytest
 import requests
 
-from tests.devhost.harness import HostFailed, running_host, start_host, write_app
+from tests.devhost.harness import HostFailed, running_host, start_host, wait_for_log, write_app
 
 CODE = """
-import json
+import json, time
 import azure.functions as func
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -45,6 +47,15 @@ async def echo(req: func.HttpRequest, context: func.Context) -> func.HttpRespons
     }
     headers = {"X-Seen": "yes", "Set-Cookie": "a=1; Path=/; HttpOnly"}
     return func.HttpResponse(json.dumps(seen), status_code=201, mimetype="application/json", headers=headers)
+
+@app.route(route="sleeps", auth_level=func.AuthLevel.ANONYMOUS)
+def sleeps(req: func.HttpRequest) -> str:
+    print("it sleeps", flush=True)
+    time.sleep(600)
+
+@app.route(route="z/{letters:regex(^[a-z]+[/b]?$)}", auth_level=func.AuthLevel.ANONYMOUS)
+def letters(req: func.HttpRequest) -> str:
+    return req.route_params["letters"]
 
 @app.route(route="json", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 def read_json(req: func.HttpRequest) -> str:
@@ -122,6 +133,7 @@ def test_case_03_optional_int_parameter(host, path, status, text):
     [
         ("/api/secret", {}, 401),
         ("/api/secret", {"x-functions-key": "wrong"}, 401),
+        ("/api/secret", {"x-functions-key": b"\xff"}, 401),
         ("/api/secret", {"x-functions-key": "the-host"}, 200),
         ("/api/secret", {"x-functions-key": "the-master"}, 200),
         ("/api/secret?code=the-host", {}, 200),
@@ -260,6 +272,30 @@ def test_compressed_body_arrives_as_sent(host):
     answer = requests.post(f"{host.url}/api/echo", data=packed, headers={"Content-Encoding": "gzip"}, timeout=10)
 
     assert answer.json()["size"] == len(packed)
+
+
+def test_path_cannot_forge_lines_of_the_log(host):
+    """A line break in the path is logged as it was sent."""
+    requests.get(f"{host.url}/api/echo/a%0AINFO forged", timeout=10)
+
+    assert "/api/echo/a%0AINFO%20forged -> 201" in host.log
+    assert "\nINFO forged" not in host.log
+
+
+def test_second_signal_ends_the_host_at_once(app_dir):
+    """Whoever presses Ctrl-C again does not wait for functions."""
+    with (
+        running_host(app_dir, app_dir / "twice" / "hub.sqlite") as running,
+        socket.create_connection(("127.0.0.1", int(running.url.rsplit(":", 1)[1]))) as caller,
+    ):
+        caller.sendall(b"GET /api/sleeps HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_for_log(running, "it sleeps")
+        running.process.send_signal(signal.SIGINT)
+        wait_for_log(running, "stopping")
+        running.process.send_signal(signal.SIGINT)
+        status = running.process.wait(30)
+
+    assert status in (130, 0)  # 0 when the grace had passed already
 
 
 def test_stop_leaves_with_status_zero(app_dir):

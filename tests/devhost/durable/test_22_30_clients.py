@@ -5,12 +5,16 @@ import json
 import re
 import threading
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import aiohttp
 import azure.durable_functions as df
 import pytest
+from yarl import URL
 
-from devhost.durable.history import Kind, Status
+from devhost.durable.history import Kind, Status, event, now, timestamp
+from devhost.durable.hub import Hub
+from devhost.durable.records import Instance, Message
 from devhost.durable.settings import DurableSettings
 from tests.devhost.durable.world import eventually, world
 
@@ -47,7 +51,10 @@ def events_app(gate=None):
 
 async def call(here, method, path, **options):
     """Call the durable API as a person would."""
-    async with aiohttp.ClientSession() as session, session.request(method, here.rpc + path, **options) as answer:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, URL(here.rpc + path, encoded=True), **options) as answer,
+    ):
         text = await answer.text()
         return answer.status, json.loads(text) if text else None, answer.headers
 
@@ -253,28 +260,39 @@ def test_case_28_a_suspended_instance_handles_its_event_after_resume(tmp_path):
     assert asyncio.run(story()) == (500, 500, True, "1")
 
 
-def test_an_instance_suspended_before_it_began_begins_after_resume(tmp_path):
-    """Its history starts as the SDK needs it, with ExecutionStarted."""
+def test_a_generation_suspended_before_it_began_begins_after_resume(tmp_path):
+    """It continued as new in the very episode that suspended it; its history starts as the SDK needs it."""
+    app = events_app()
+
+    @app.orchestration_trigger(context_name="context")
+    def again(context):
+        if not context.get_input():
+            yield context.wait_for_external_event("go")
+            context.continue_as_new("second")
+        return context.get_input()
+
+    async def before():
+        at = timestamp(now())
+        hub = Hub(tmp_path / "hub")
+        hub.open()
+        await hub.start(Instance("s", "again", "first", None, None, created=at, updated=at))
+        await hub.send(Message("s", event(Kind.EVENT_RAISED, at, Name="go", Input="1")))
+        await hub.send(Message("s", event(Kind.EXECUTION_SUSPENDED, at, Reason="")))
+        hub.close()
 
     async def story():
-        async with world(events_app(), tmp_path / "hub") as here:
-            await asyncio.gather(here.client.start_new("quick", "early", 1), suspend(here))
-            await here.until("early", lambda status: status == Status.SUSPENDED or status.finished)
-            if not (await here.operations.status("early")).status.finished:
-                await here.client.resume("early", "")
-            return (await here.end_of("early")).output, await here.history("early")
+        async with world(app, tmp_path / "hub") as here:
+            await here.until("s", lambda status: status == Status.SUSPENDED)
+            held = await here.operations.status("s")
+            await here.client.resume("s", "")
+            return held.execution_id, (await here.end_of("s")).output, await here.history("s")
 
-    async def suspend(here):
-        while True:
-            try:
-                return await here.operations.suspend("early", "")
-            except Exception:
-                await asyncio.sleep(0)
+    asyncio.run(before())
+    generation, output, history = asyncio.run(story())
 
-    output, history = asyncio.run(story())
-
-    assert output == 1
-    assert history[1]["EventType"] == Kind.EXECUTION_STARTED
+    assert generation != "first"
+    assert output == "second"
+    assert [event["EventType"] for event in history] == [12, 0, 1, 13]
 
 
 def test_a_terminated_child_fails_in_its_parent(tmp_path):
@@ -425,6 +443,47 @@ def test_start_answers_with_management_urls_and_can_wait_for_the_output(tmp_path
     assert re.match("http://localhost:7071/runtime/webhooks/durabletask/instances/i\\?", headers["Location"])
     assert headers["Retry-After"] == "10"
     assert output[:2] == (200, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("orchestrators/one?timeout=soon&pollingInterval=1", b"", "must be seconds, not 'soon' and '1'"),
+        ("orchestrators/one?timeout=nan&pollingInterval=1", b"", "must be seconds"),
+        ("orchestrators/one", b"\xff", "not JSON"),
+        ("orchestrators/one/a%0Ab", b"", "must not contain"),
+    ],
+)
+def test_a_start_that_cannot_be_read_is_refused_and_starts_nothing(tmp_path, path, body, message):
+    """400 with the reason, before anything is written."""
+
+    async def story():
+        async with world(events_app(), tmp_path / "hub") as here:
+            return await call(here, "POST", path, data=body), await here.client.get_status_all()
+
+    (status, answer, _), instances = asyncio.run(story())
+
+    assert status == 400
+    assert message in answer["ExceptionMessage"]
+    assert instances == []
+
+
+def test_urls_lead_to_an_instance_whatever_its_id_has(tmp_path):
+    """Spaces, percent signs, braces and letters of any script are escaped where an id becomes part of a URL."""
+    instance_id = "50% é 日本 & {more}"
+
+    async def story():
+        async with world(events_app(), tmp_path / "hub") as here:
+            _, urls, headers = await call(here, "POST", f"orchestrators/quick/{quote(instance_id)}")
+            tail = urls["statusQueryGetUri"].split("/durabletask/")[1]
+            await here.end_of(instance_id)
+            return urls["id"], headers["Location"], (await call(here, "GET", tail))[1]
+
+    given, location, status = asyncio.run(story())
+
+    assert given == status["instanceId"] == instance_id
+    assert location.isascii()
+    assert " " not in location
 
 
 def test_a_history_is_shown_for_people(tmp_path):

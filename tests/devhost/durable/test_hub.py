@@ -16,6 +16,7 @@ from devhost.durable.database import Database
 from devhost.durable.errors import HubError
 from devhost.durable.hub import Hub
 from devhost.durable.settings import DurableSettings
+from devhost.environment import StartError
 from tests.devhost.durable.world import eventually, world
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS lines (text TEXT PRIMARY KEY);"
@@ -57,6 +58,14 @@ def test_a_file_that_is_no_hub_is_refused(tmp_path):
         Hub(file).open()
 
     assert file.read_text().startswith("not a database")
+
+
+def test_a_place_that_cannot_be_written_is_refused(tmp_path):
+    """The message names the file, the reason and the option."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(HubError, match=r"file/hub cannot be used as a task hub: .*; choose another --hub"):
+        Hub(tmp_path / "file" / "hub").open()
 
 
 def test_an_operation_that_fails_undoes_only_itself(tmp_path):
@@ -238,35 +247,53 @@ def test_call_http_runs_as_an_activity_of_the_host(tmp_path):
     assert json.loads(output["content"].removesuffix(" 1")) == "ping"
 
 
-def test_settings_come_from_host_json_and_the_environment():
-    """The environment overrides; names in percent signs are looked up."""
+def durable(**settings):
+    """Write a host.json with some settings of the durable extension."""
+    return {"extensions": {"durableTask": settings}}
+
+
+def test_settings_come_from_host_json():
+    """Names are found in any case, as Azure finds them; those in percent signs are looked up in the environment."""
     host_json = {
         "functionTimeout": "1.02:03:04",
         "extensions": {
-            "durableTask": {"hubName": "%NAME%", "maxConcurrentActivityFunctions": 3, "defaultVersion": "2"}
+            "DurableTask": {
+                "hubName": "%NAME%",
+                "MaxConcurrentActivityFunctions": 7,
+                "defaultVersion": "2",
+                "overridableExistingInstanceStates": "anyState",
+            }
         },
     }
-    env = {"NAME": "Mine", "AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions": "7"}
 
-    settings = DurableSettings.from_host_json(host_json, env)
+    settings = DurableSettings.from_host_json(host_json, {"NAME": "Mine"})
 
     assert settings.hub_name == "Mine"
     assert settings.max_activities == 7
     assert settings.default_version == "2"
+    assert settings.replace_any_state
     assert settings.function_timeout == 93_784.0
     assert DurableSettings.from_host_json({"functionTimeout": "-1"}, {}).function_timeout is None
+    assert DurableSettings.from_host_json({"extensions": None}, {}).hub_name == "TestHubName"
+    assert DurableSettings.from_host_json({}, {"WEBSITE_SITE_NAME": "my-site"}).hub_name == "mysite"
 
 
 @pytest.mark.parametrize(
     ("host_json", "message"),
     [
-        ({"extensions": {"durableTask": {"hubName": "no-dashes"}}}, "hubName 'no-dashes'"),
+        (durable(hubName="no-dashes"), "hubName 'no-dashes'"),
         ({"functionTimeout": "ten minutes"}, "functionTimeout 'ten minutes': expected hh:mm:ss"),
+        ({"functionTimeout": 5}, "functionTimeout 5: expected hh:mm:ss"),
+        ({"functionTimeout": "00:00:00"}, "functionTimeout '00:00:00': expected hh:mm:ss"),
+        (durable(maxConcurrentActivityFunctions="many"), "maxConcurrentActivityFunctions 'many': expected a whole"),
+        (durable(maxConcurrentOrchestratorFunctions=0), "maxConcurrentOrchestratorFunctions 0: expected a whole"),
+        ({"extensions": {"durableTask": [1]}}, r"extensions.durableTask must be an object, not \[1\]"),
+        ({"extensions": []}, r"host.json: extensions must be an object, not \[\]"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(host_json, message):
     """The message has the key, the value and what was expected."""
-    with pytest.raises(HubError, match=message):
+    with pytest.raises((HubError, StartError), match=message):
         DurableSettings.from_host_json(host_json, {})
 
 
