@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import sqlite3
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import requests
 
+from devhost.durable.hub import Hub
 from tests.devhost.harness import HostFailed, running_host, start_host, write_app
 
 CODE = """
@@ -81,9 +82,7 @@ def test_case_38_timers_run_as_their_schedules_say(app_dir):
 def test_case_38_run_missed_while_the_host_was_down_is_made_up_once(app_dir, tmp_path):
     """The flag says that it is late, the status says since when."""
     hub = tmp_path / "hub.sqlite"
-    with running_host(app_dir, hub, ENV):
-        pass
-    missed = pretend_a_year_passed(hub)
+    missed = remember_a_run_that_was_missed(hub)
 
     with running_host(app_dir, hub, ENV):
         wait_for(lambda: runs(app_dir, "yearly"))
@@ -97,14 +96,15 @@ def test_case_38_run_missed_while_the_host_was_down_is_made_up_once(app_dir, tmp
     assert schedule == {"AdjustForDST": True}
 
 
-def pretend_a_year_passed(hub: Path) -> str:
-    """Move what the hub remembers of `yearly` into the past; returns the occurrence that is now missed."""
+def remember_a_run_that_was_missed(file: Path) -> str:
+    """Write what a host that ran `yearly` last year would have left; returns the occurrence that was missed since."""
     missed = datetime.now().astimezone().replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
     last = missed - timedelta(days=30)
-    with sqlite3.connect(hub) as database:
-        text = json.dumps({"Last": last.isoformat(), "Next": missed.isoformat(), "LastUpdated": last.isoformat()})
-        database.execute("UPDATE notes SET text = ? WHERE name = 'timer yearly'", (text,))
-    database.close()
+    text = json.dumps({"Last": last.isoformat(), "Next": missed.isoformat(), "LastUpdated": last.isoformat()})
+    hub = Hub(file)
+    hub.open()
+    asyncio.run(hub.set_note("timer yearly", text))
+    hub.close()
     return missed.isoformat()
 
 

@@ -154,11 +154,12 @@ def test_case_11_an_open_timer_keeps_the_instance_running(tmp_path, caplog):
     """A timer that lost and was not cancelled keeps the instance Running until it fires, with a warning."""
 
     async def story():
-        async with world(race(0.5, cancel=False), tmp_path / "hub") as here:
+        async with world(race(86_400, cancel=False), tmp_path / "hub") as here:
             started = await here.client.start_new("race")
             await here.client.raise_event(started, "answer", 1)
             await eventually(lambda: warned(caplog, "stays Running"))
             before = (await here.client.get_status(started)).runtime_status.name
+            await here.let_a_day_pass(started)
             return before, await here.end_of(started)
 
     before, status = asyncio.run(story())

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import requests
 
-from devhost.durable.history import Event, Kind, Status
+from devhost.durable.history import Event, Kind, Status, read_timestamp
 from tests.devhost.harness import ROOT, RunningHost, start_host, write_app
 
 KILL_APP = Path(__file__).with_name("kill_app.py")
@@ -44,7 +44,7 @@ def works(context):
 
 @app.orchestration_trigger(context_name="context")
 def waits(context):
-    yield context.create_timer(context.current_utc_datetime + timedelta(seconds=10))
+    yield context.create_timer(context.current_utc_datetime + timedelta(hours=1))
     return context.current_utc_datetime.isoformat()
 
 @app.activity_trigger(input_name="x")
@@ -76,7 +76,7 @@ def test_case_20_an_activity_killed_midway_runs_again(tmp_path):
 
 
 def test_case_21_a_timer_that_came_due_while_the_host_was_dead_fires_at_once(tmp_path):
-    """Ten seconds pass without a host; the next one finishes the instance as soon as it is up."""
+    """The hour passes without a host; the next one finishes the instance as soon as it is up."""
     app = write_app(tmp_path / "app", SLOW_APP)
     host = start_host(app)
     hub = app / ".devhost" / "hub.sqlite"
@@ -84,18 +84,18 @@ def test_case_21_a_timer_that_came_due_while_the_host_was_dead_fires_at_once(tmp
         begin(host, "waits")
         wait_until(lambda: any(event["EventType"] == Kind.TIMER_CREATED for event in histories(hub).get("waits", [])))
         host.kill()
-        move_timers_back(hub, seconds=10)
+        move_timers_back(hub, seconds=3600)
         host = start_host(app)
-        status = wait_for_end(host, "waits", seconds=5)
+        status = wait_for_end(host, "waits")
     finally:
         host.kill()
 
     assert status["runtimeStatus"] == "Completed"
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_killed_host_loses_nothing_and_repeats_nothing(tmp_path, seed):
-    """Three real kills at seeded moments; then the story ends with one completion for everything it scheduled."""
+    """Three real kills of the whole host; then the story ends with one completion for everything it scheduled."""
     moments = random.Random(seed)
     app, env = write_app(tmp_path / "app", KILL_APP.read_text()), {"EFFECTS": str(tmp_path / "effects")}
     hub = app / ".devhost" / "hub.sqlite"
@@ -115,25 +115,32 @@ def test_a_killed_host_loses_nothing_and_repeats_nothing(tmp_path, seed):
     check_story(hub, tmp_path / "effects", status["output"])
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_dying_around_every_single_commit_changes_nothing(tmp_path, moment):
-    """Each life of the process commits once and is killed at that commit or the next; the story ends all the same."""
-    hub, effects = tmp_path / "hub", tmp_path / "effects"
-    env = os.environ | {"EFFECTS": str(effects), "STORY_PACE": "0", "PYTHONPATH": str(ROOT)}
-    lives = 0
-    while True:
-        last = {"before": "1", "after": "0"}[moment]
-        command = [sys.executable, str(KILL_APP.with_name("kill_runner.py")), str(hub), moment, last]
-        life = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, check=False, timeout=60)
-        lives += 1
-        if life.returncode == 0:
-            break
-        assert life.returncode == -signal.SIGKILL, life.stderr.decode()
-        assert lives < 200
+@pytest.mark.parametrize("seed", range(8))
+def test_an_engine_killed_at_seeded_moments_loses_nothing_and_repeats_nothing(tmp_path, seed):
+    """Six more kills for each seed, of processes that are up sooner; the story ends all the same."""
+    lives, output = live_and_die(tmp_path, "seed", seed, pace=1)
 
-    output = json.loads(read(hub, "SELECT output FROM instances WHERE id = 'story'")[0][0])
+    assert lives > 6
+    check_story(tmp_path / "hub", tmp_path / "effects", output)
+
+
+@pytest.mark.parametrize(("moment", "number"), [("before", 1), ("after", 0)])
+def test_dying_around_every_single_commit_changes_nothing(tmp_path, moment, number):
+    """Each life of the process commits once and is killed at that commit or the next; the story ends all the same."""
+    lives, output = live_and_die(tmp_path, moment, number, pace=0)
+
     assert lives > 10
-    check_story(hub, effects, output)
+    check_story(tmp_path / "hub", tmp_path / "effects", output)
+
+
+def live_and_die(directory, moment, number, pace):
+    """Let the story live through many deaths; returns how many lives it took, and its output."""
+    env = os.environ | {"EFFECTS": str(directory / "effects"), "STORY_PACE": str(pace), "PYTHONPATH": str(ROOT)}
+    hub = directory / "hub"
+    command = [sys.executable, str(KILL_APP.with_name("kill_runner.py")), str(hub), moment, str(number)]
+    ended = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, check=False, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return int(ended.stdout), json.loads(read(hub, "SELECT output FROM instances WHERE id = 'story'")[0][0])
 
 
 def check_story(hub, effects, output):
@@ -171,7 +178,7 @@ def check_history(history):
 
 def is_cancelled(timer):
     """Tell the story's deadline of an hour from the timers that fire."""
-    return timer["FireAt"][:13] != timer["Timestamp"][:13]
+    return read_timestamp(timer["FireAt"]) - read_timestamp(timer["Timestamp"]) > timedelta(minutes=30)
 
 
 def begin(host: RunningHost, name: str) -> None:

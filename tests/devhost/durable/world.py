@@ -96,6 +96,12 @@ class World:
         """Read the events of one kind."""
         return [event for event in await self.history(instance_id) if event["EventType"] == kind]
 
+    async def let_a_day_pass(self, instance_id: str) -> None:
+        """Make the timers of an instance due."""
+        update = "UPDATE messages SET visible_at = visible_at - 86400 WHERE instance_id = ?"
+        await self.engine.hub.database.run(lambda connection: connection.execute(update, (instance_id,)).rowcount)
+        self.engine.wake(instance_id)
+
     async def _has(self, instance_id: str, reached: Callable[[Status], bool]) -> bool:
         return reached((await self.operations.status(instance_id)).status)
 
