@@ -36,7 +36,8 @@ MOST_PROBLEMS = 50  # more are counted only: the list ends up in a comment on a 
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    # Validators are built when first used: every cold start imports this, and not every one reads a config.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Target(_Section):
