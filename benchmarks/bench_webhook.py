@@ -98,8 +98,10 @@ def main(runs: int) -> list[dict[str, Any]]:
         for case in CASES:  # once unmeasured: what is imported on first use is there
             _measure(system, case)
         measured = [[_measure(system, case) for case in CASES] for _ in range(runs)]
+        alone = statistics.median(_start_alone(system) for _ in range(runs))
         storage = statistics.median(_claims_alone(system) for _ in range(runs))
     rows = [_row(case, list(column)) for case, column in zip(CASES, zip(*measured, strict=True), strict=True)]
+    rows[0]["note"] += f", so p99 is a start; nothing beside it, a start takes {alone * 1000:.0f} ms"
     rows[-1]["note"] += (
         f"; Azurite alone takes {storage * 1000:.0f} ms for 50 claims at once, a bare trigger keeps none"
     )
@@ -114,6 +116,13 @@ def _measure(system: LocalSystem, case: Case) -> Measured:
         measured.ours.extend(asyncio.run(send(system.port, requests)))
         system.forget_releases()
     return measured
+
+
+def _start_alone(system: LocalSystem) -> float:
+    """Return the seconds that a push waits which starts a release while nothing else is delivered."""
+    times = [seconds for _ in range(20) for seconds in asyncio.run(send(system.port, [push(new_sha())]))]
+    system.forget_releases()
+    return statistics.median(times)
 
 
 def _claims_alone(system: LocalSystem) -> float:

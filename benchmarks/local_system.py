@@ -74,15 +74,13 @@ def local_system(folder: Path) -> Iterator[LocalSystem]:
     blob_port, port = free_port(0), free_port(0)
     azurite = [str(AZURITE), "--blobHost", LOOPBACK, "--blobPort", str(blob_port), "--location", str(folder / "blobs")]
     azurite += ["--disableTelemetry", "--skipApiVersionCheck", "--silent"]
-    host = [sys.executable, "-m", "devhost", "start", "--app", str(folder), "--port", str(port)]
-    host += ["--hub", str(folder / "hub.sqlite")]
     with contextlib.ExitStack() as running:
         silent = running.enter_context(socket.create_server((LOOPBACK, 0), backlog=1024))
         blobs = f"BlobEndpoint=http://{LOOPBACK}:{blob_port}/devstoreaccount1;"
         connection = f"DefaultEndpointsProtocol=http;{ACCOUNT};{blobs}"
         settings = _settings(folder, connection, port, silent.getsockname()[1])
         running.enter_context(_process(azurite, folder / "azurite.log", {}, blob_port))
-        running.enter_context(_process(host, folder / "host.log", settings, port))
+        running.enter_context(host_process(folder, port, settings))
         yield LocalSystem(port, connection)
 
 
@@ -102,7 +100,16 @@ def _settings(folder: Path, blobs: str, port: int, github_port: int) -> dict[str
 
 
 @contextlib.contextmanager
-def _process(command: list[str], log: Path, settings: dict[str, str], port: int) -> Iterator[None]:
+def host_process(folder: Path, port: int, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the Functions host over the app in a folder; yield its process once it listens."""
+    command = [sys.executable, "-m", "devhost", "start", "--app", str(folder), "--port", str(port)]
+    command += ["--hub", str(folder / "hub.sqlite")]
+    with _process(command, folder / "host.log", settings, port) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def _process(command: list[str], log: Path, settings: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DEVHOST", "DRAWBRIDGE"))}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -110,7 +117,7 @@ def _process(command: list[str], log: Path, settings: dict[str, str], port: int)
         )
     try:
         _wait_for(process, port, log)
-        yield
+        yield process
     finally:
         process.kill()
         process.wait()
