@@ -24,7 +24,7 @@ from activities import (
     save_record,
     tell_github,
 )
-from orchestrators import approval, deployment, evaluation, jobs, release
+from orchestrators import approval, build, deployment, evaluation, jobs, release
 from triggers import approval_links, github_webhook, health, pages
 
 app = df.DFApp()
@@ -39,6 +39,7 @@ app.register_functions(health.bp)
 app.register_functions(release.bp)
 app.register_functions(evaluation.bp)
 app.register_functions(jobs.bp)
+app.register_functions(build.bp)
 app.register_functions(deployment.bp)
 app.register_functions(approval.bp)
 

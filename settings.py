@@ -56,9 +56,9 @@ class Settings:
             github_app_key=env.get("DRAWBRIDGE_GITHUB_APP_KEY", ""),
             people=_people(env),
             authentication=env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
-            compute=_one_of(env, "DRAWBRIDGE_COMPUTE", "local", "azureml"),
-            registry=_one_of(env, "DRAWBRIDGE_REGISTRY", "local", "acr"),
-            web_app=_one_of(env, "DRAWBRIDGE_WEB_APP", "local", "app_service"),
+            compute=_built(env, "DRAWBRIDGE_COMPUTE", "local", "azureml"),
+            registry=_built(env, "DRAWBRIDGE_REGISTRY", "local", "acr"),
+            web_app=_built(env, "DRAWBRIDGE_WEB_APP", "local", "app_service"),
             state=Path(env.get("DRAWBRIDGE_STATE", ".drawbridge")).resolve(),
             worker_variables={
                 name: env[name] for name in _names(env.get("DRAWBRIDGE_WORKER_VARIABLES", "")) if name in env
@@ -88,10 +88,12 @@ def _secret(env: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _one_of(env: Mapping[str, str], name: str, *choices: str) -> str:
-    value = env.get(name, choices[0])
-    if value not in choices:
-        raise SettingsError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
+def _built(env: Mapping[str, str], name: str, built: str, planned: str) -> str:
+    value = env.get(name, built)
+    if value == planned:
+        raise SettingsError(f"{name} is {planned!r}, which is not built yet: choose {built}")
+    if value != built:
+        raise SettingsError(f"{name} is {value!r}: choose {built}")
     return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import isfinite
 from typing import Any
 
 import azure.durable_functions as df
@@ -17,6 +18,7 @@ from domain.wire import read
 from settings import current
 
 MAX_LOST = 3  # a job whose process vanishes this often is given up
+MOST_METRICS = 100  # of one job: they go into the history
 TAKEN_IN_AT_ONCE = 8  # results uploaded in one call: it must stay far below five minutes
 
 bp = df.Blueprint()
@@ -88,8 +90,15 @@ def _take_in(name: str, blob: str | None, compute: Compute, blobs: Blobs, error:
     return {
         "ok": bool(result.get("ok")),
         "error": str(result.get("error") or error)[:1000],
-        "metrics": result.get("metrics", {}),
+        "metrics": _numbers(result.get("metrics")),
     }
+
+
+def _numbers(metrics: Any) -> dict[str, float]:
+    """Return what can be a metric of what a worker says are its metrics: it runs code that may say anything."""
+    pairs = metrics.items() if isinstance(metrics, dict) else ()
+    numbers = {str(name)[:100]: value for name, value in pairs if isinstance(value, int | float) and isfinite(value)}
+    return dict(list(numbers.items())[:MOST_METRICS])
 
 
 def _cancel(jobs: Mapping[str, tuple[Job, Any]], known: Collection[str], compute: Compute) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from adapters import connect
-from domain.errors import DrawbridgeError
+from domain.errors import DrawbridgeError, Unavailable
 from settings import current
 
 bp = df.Blueprint()
@@ -17,7 +17,7 @@ log = logging.getLogger("drawbridge.github")
 
 @bp.activity_trigger(input_name="payload")
 def announce_deployment(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"delivered"}: what GitHub shows must not decide what is deployed.
+    """Return {"delivered"}: false when GitHub refuses, which no second try changes. Raises Unavailable.
 
     Input: {"repository", "commit", "environment", "release", "state", "detail", "url"}. One GitHub deployment per
     release and environment, found again by its payload.
@@ -32,6 +32,8 @@ def announce_deployment(payload: dict[str, Any]) -> dict[str, Any]:
         github.set_deployment_status(
             payload["repository"], number, payload["state"], payload["detail"], payload["url"], page
         )
+    except Unavailable:
+        raise
     except DrawbridgeError as error:
         log.warning("GitHub did not take the %s deployment of %s: %s", payload["state"], payload["release"], error)
         return {"delivered": False}

@@ -23,12 +23,12 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def conclude_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"summary"} or {"error": why there is no verdict} for {"id", "jobs": what they came to, "started_at"}."""
+    """Return {"summary"} or {"cancelled": true} for {"id", "jobs": what they came to, "started_at"}."""
     now = datetime.now(UTC)
     seconds = (now - datetime.fromisoformat(payload["started_at"])).total_seconds()
     blobs = connect.blobs(current())
     if any(job["error"] == "cancelled" for job in payload["jobs"]):
-        return {"error": "it was cancelled"}
+        return {"cancelled": True}
     # A verdict, once given, stays: a second run of this activity finds it.
     kept = blobs.read_json(blob_names.summary(payload["id"]))
     if kept is None:
@@ -94,7 +94,10 @@ def _failures(jobs: list[dict[str, Any]]) -> str:
 def _comparison(plan: dict[str, Any], rows: list[dict[str, Any]], blobs: Blobs) -> Comparison | None:
     if plan["baseline"] is None:
         return None
-    baseline = read(EvaluationSummary, blobs.read_json(blob_names.summary(plan["baseline"])))
+    kept = blobs.read_json(blob_names.summary(plan["baseline"]))
+    if kept is None:
+        return Comparison(plan["baseline"], "", "the baseline's results are no longer stored")
+    baseline = read(EvaluationSummary, kept)
     now = {row["id"]: row["scores"] for row in rows if not row["error"]}
     before = {row["id"]: row["scores"] for row in read_rows(blobs, plan["baseline"]) if not row["error"]}
     return gates.compare(now, before, baseline, plan["fingerprint"])

@@ -8,7 +8,8 @@ from typing import Any
 import azure.durable_functions as df
 
 from adapters import connect
-from domain.errors import DrawbridgeError
+from domain.errors import Invalid
+from domain.git_flow import web_app_name
 from domain.models import Image
 from domain.wire import read
 from settings import current
@@ -18,15 +19,14 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def deploy_image(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"deployment"} or {"error": why it does not run} for {"environment", "image", "release"}.
+    """Return {"deployment"} or {"error": why it cannot run} for {"repository", "environment", "image", "release"}.
 
     Idempotent: the same image of the same release is found running and left alone. The image before keeps running
     until the new one is healthy.
     """
+    app = web_app_name(payload["repository"], payload["environment"])
     try:
-        deployment = connect.web_app(current()).deploy(
-            payload["environment"], read(Image, payload["image"]), payload["release"]
-        )
-    except DrawbridgeError as error:
+        deployment = connect.web_app(current()).deploy(app, read(Image, payload["image"]), payload["release"])
+    except Invalid as error:
         return {"error": str(error)}
-    return {"deployment": asdict(deployment)}
+    return {"deployment": {**asdict(deployment), "environment": payload["environment"]}}

@@ -12,6 +12,7 @@ import azure.durable_functions as df
 from adapters import connect, snapshots
 from adapters.blobs import Blobs
 from domain import blob_names
+from domain.errors import DrawbridgeError, as_answer
 from domain.models import Snapshot
 from settings import current
 
@@ -23,10 +24,13 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def fetch_snapshot(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return the Snapshot of {"repository", "sha"}."""
+    """Return {"snapshot"} of {"repository", "sha"}, or {"error": what to mend}, or {"retry_after": seconds}."""
     settings = current()
-    snapshot = fetch(payload["repository"], payload["sha"], connect.github(settings), connect.blobs(settings))
-    return asdict(snapshot)
+    try:
+        snapshot = fetch(payload["repository"], payload["sha"], connect.github(settings), connect.blobs(settings))
+    except DrawbridgeError as error:
+        return as_answer(error)
+    return {"snapshot": asdict(snapshot)}
 
 
 def fetch(repository: str, sha: str, github: GitHub, blobs: Blobs) -> Snapshot:

@@ -8,6 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from adapters import connect
+from domain.errors import DrawbridgeError, as_answer
 from settings import current
 
 bp = df.Blueprint()
@@ -15,6 +16,10 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def find_origin(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return the Origin of {"repository", "sha", "before", "label", "branch"}."""
+    """Return {"origin"} of {"repository", "sha", "before", "label", "branch"}, or {"error"}, or {"retry_after"}."""
     wanted = (payload[name] for name in ("repository", "sha", "before", "label", "branch"))
-    return asdict(connect.github(current()).find_origin(*wanted))
+    try:
+        origin = connect.github(current()).find_origin(*wanted)
+    except DrawbridgeError as error:
+        return as_answer(error)
+    return {"origin": asdict(origin)}

@@ -8,8 +8,8 @@ import azure.durable_functions as df
 
 from adapters import connect
 from adapters.blobs import Blobs
-from domain import blob_names
-from domain.models import EvaluationSummary, Verdict
+from domain import blob_names, gates
+from domain.models import EvaluationSummary
 from domain.wire import read
 from settings import current
 
@@ -18,14 +18,14 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def keep_baseline(payload: dict[str, Any]) -> None:
-    """Keep the evaluations of {"release", "evaluations": ids}."""
-    keep(payload["release"], payload["evaluations"], connect.blobs(current()))
+    """Keep the evaluations of {"release", "evaluations": EvaluationSummaries}."""
+    summaries = [read(EvaluationSummary, summary) for summary in payload["evaluations"]]
+    keep(payload["release"], summaries, connect.blobs(current()))
 
 
-def keep(release: str, evaluations: list[str], blobs: Blobs) -> None:
-    """Point each dataset's baseline at the evaluation that passed on it."""
-    for evaluation in evaluations:
-        summary = read(EvaluationSummary, blobs.read_json(blob_names.summary(evaluation)))
-        if summary.verdict is Verdict.PASSED:
+def keep(release: str, summaries: list[EvaluationSummary], blobs: Blobs) -> None:
+    """Point each dataset's baseline at the evaluation that may be one."""
+    for summary in summaries:
+        if gates.may_be_baseline(summary):
             name = blob_names.baseline(summary.repository, summary.dataset)
             blobs.write_json(name, {"evaluation": summary.id, "commit": summary.commit, "release": release})

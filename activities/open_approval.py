@@ -29,7 +29,7 @@ def open_approval(payload: dict[str, Any]) -> dict[str, Any]:
     """
     environment = read(Environment, payload["environment"])
     record = read(ReleaseRecord, payload["record"])
-    excluded = authors(record) if environment.prevent_self_approval else ()
+    excluded = record.authors if environment.prevent_self_approval else ()
     if not can_be_reached(environment.approvers, excluded, environment.approvals):
         return {"error": messages.too_few_approvers(environment.name, environment.approvals, excluded)}
     request = ask(record, environment, excluded, payload["instance"], payload["at"], connect.blobs(current()))
@@ -80,11 +80,6 @@ def evidence_of(record: ReleaseRecord, environment: Environment) -> Evidence:
         approvals=environment.approvals,
         prevent_self_approval=environment.prevent_self_approval,
     )
-
-
-def authors(record: ReleaseRecord) -> tuple[str, ...]:
-    """Return everybody who wrote something in this release."""
-    return tuple(sorted({record.commit.author, *(change.author for change in record.changes)}))
 
 
 def _after(start: datetime, seconds: int) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 import azure.durable_functions as df
 
 from adapters import connect, records
-from adapters.blobs import Blobs
+from adapters.platform import WebApp
+from domain.git_flow import web_app_name
+from domain.models import Probe
 from evaluation.columns import fill_columns
 from settings import current
 
@@ -18,15 +19,17 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def probe_deployment(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return the Probe for {"environment", "snapshot", "sample", "columns", "requests"}."""
+    """Return the Probe for {"repository", "environment", "release", "snapshot", "sample", "columns", "requests"}."""
     settings = current()
-    inputs = sample_inputs(payload["snapshot"], payload["sample"], payload["columns"], connect.blobs(settings))
-    probe = connect.web_app(settings).probe(payload["environment"], inputs, payload["requests"] if inputs else 0)
-    return asdict(probe)
+    rows = records.read_snapshot_rows(connect.blobs(settings), payload["snapshot"], payload["sample"])
+    inputs = [fill_columns(payload["columns"], row) for row in rows]
+    app = web_app_name(payload["repository"], payload["environment"])
+    return asdict(probe(connect.web_app(settings), app, payload["release"], inputs, payload["requests"]))
 
 
-def sample_inputs(snapshot: str, sample: str | None, columns: dict[str, str], blobs: Blobs) -> list[dict[str, Any]]:
-    """Return the target's inputs for each sample row; none without a sample."""
-    content = records.read_snapshot_file(blobs, snapshot, sample) if sample else None
-    lines = content.decode().splitlines() if content else []
-    return [fill_columns(columns, json.loads(line)) for line in lines if line.strip()]
+def probe(web_app: WebApp, app: str, release: str, inputs: list[dict[str, Any]], requests: int) -> Probe:
+    """Ask the release's own deployment; one that another release has replaced shows nothing about this one."""
+    running = web_app.current(app)
+    if running is None or running.release != release:
+        return Probe(False, 0, 0, (), "another release has been deployed there meanwhile")
+    return web_app.probe(app, inputs, requests if inputs else 0)

@@ -8,15 +8,14 @@ from typing import Any
 import azure.durable_functions as df
 
 from adapters import connect, records
-from domain.models import ApprovalRequest
-from domain.wire import read
 from settings import current
 
 bp = df.Blueprint()
 
 
-@bp.activity_trigger(input_name="request")
-def read_votes(request: dict[str, Any]) -> list[Any]:
-    """Return the votes on an ApprovalRequest in the order they were given."""
-    votes = records.read_votes(connect.blobs(current()), read(ApprovalRequest, request))
-    return [asdict(vote) for vote in votes]
+@bp.activity_trigger(input_name="payload")
+def read_votes(payload: dict[str, Any]) -> list[Any]:
+    """Return the votes of {"release", "environment"} in the order they were given."""
+    blobs = connect.blobs(current())
+    request = records.need_request(blobs, payload["release"], payload["environment"])
+    return [asdict(vote) for vote in records.read_votes(blobs, request)]

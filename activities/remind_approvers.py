@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import azure.durable_functions as df
 
 from adapters import connect, records
 from domain import blob_names, messages, timeline
-from domain.models import ApprovalRequest, ReleaseRecord
+from domain.errors import DrawbridgeError
+from domain.models import ReleaseRecord
 from domain.wire import read
 from settings import current
 
 bp = df.Blueprint()
+log = logging.getLogger("drawbridge.github")
 
 
 @bp.activity_trigger(input_name="payload")
 def remind_approvers(payload: dict[str, Any]) -> None:
-    """Comment on each change of an ApprovalRequest's release; the comment's marker keeps it to one."""
+    """Comment on each change of the release of {"release", "environment"}; the comment's marker keeps it to one.
+
+    A reminder that cannot be written is logged: the question stands all the same.
+    """
     settings = current()
     blobs, github = connect.blobs(settings), connect.github(settings)
-    request = read(ApprovalRequest, payload)
+    request = records.need_request(blobs, payload["release"], payload["environment"])
     record = read(ReleaseRecord, blobs.read_json(blob_names.record(request.release)))
-    voted = {vote.approver for vote in records.read_votes(blobs, request)}
-    done = {name.casefold() for name in (*voted, *request.excluded)}  # GitHub logins have no case
-    missing = [name for name in request.approvers if name.casefold() not in done]
+    done = {vote.approver for vote in records.read_votes(blobs, request)} | set(request.excluded)
+    missing = [name for name in request.approvers if name not in done]
     page = f"{settings.public_url}/api/releases/{request.release}"
     body = messages.reminder(request.environment, missing, request.expires_at, page)
+    marker = f"{request.release}-reminder-{request.environment}"
     for change in timeline.places_to_comment(record):
-        marker = f"{request.release}-reminder-{request.environment}"
-        github.upsert_comment(record.repository, change, record.commit.sha, marker, body)
+        try:
+            github.upsert_comment(record.repository, change, record.commit.sha, marker, body)
+        except DrawbridgeError as error:
+            log.warning("the reminder for %s of %s was not written: %s", request.environment, request.release, error)

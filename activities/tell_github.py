@@ -27,13 +27,13 @@ log = logging.getLogger("drawbridge.github")
 
 @bp.activity_trigger(input_name="payload")
 def tell_github(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"delivered": bool}. Input: {"record", "stages": names that changed, "insist": raise when GitHub is away}.
+    """Return {"delivered", "refused": what GitHub does not let us say, or ""} for {"record", "stages": that changed}.
 
-    GitHub being away must not stop a release, so without `insist` it is an answer; the next message says it all again.
+    GitHub being away must not stop a release, so it is an answer; the next message says it all again.
     """
     settings = current()
     try:
-        tell(
+        refused = tell(
             read(ReleaseRecord, payload["record"]),
             payload["stages"],
             settings,
@@ -41,40 +41,41 @@ def tell_github(payload: dict[str, Any]) -> dict[str, Any]:
             connect.blobs(settings),
         )
     except Unavailable:
-        if payload["insist"]:
-            raise
         log.warning("GitHub did not take the news of %s: it is told again later", payload["record"]["id"])
         return {"delivered": False}
-    return {"delivered": True}
+    return {"delivered": True, "refused": refused}
 
 
-def tell(record: ReleaseRecord, stages: list[str], settings: Settings, github: GitHub, blobs: Blobs) -> None:
+def tell(record: ReleaseRecord, stages: list[str], settings: Settings, github: GitHub, blobs: Blobs) -> str:
     """Say it once, however often this runs: the adapter looks before it writes.
 
-    What GitHub refuses is logged and the rest is said all the same: approvers must get their links even when, say,
-    the token may not set statuses. Raises Unavailable when GitHub is away.
+    What GitHub refuses is logged and returned, and the rest is said all the same: approvers must get their links even
+    when, say, the token may not set statuses. Raises Unavailable when GitHub is away.
     """
+    refused: list[str] = []
     page = f"{settings.public_url}/api/releases/{record.id}"
     where = record.repository, record.commit.sha
     for stage in record.stages:
         if stage.name in stages:
             context, state, description = messages.commit_status(stage)
-            with _unless_refused(record.id):
+            with _noting(refused, record.id):
                 github.set_status(*where, context, state, description, stage.url or page)
-    body = messages.release_comment(record, page, approval_links(record, settings, blobs))
+    body = messages.release_comment(record, f"{settings.public_url}/api", approval_links(record, settings, blobs))
     for change in timeline.places_to_comment(record):
-        with _unless_refused(record.id):
+        with _noting(refused, record.id):
             github.upsert_comment(record.repository, change, record.commit.sha, record.id, body)
+    return refused[0] if refused else ""
 
 
 @contextlib.contextmanager
-def _unless_refused(release: str) -> Iterator[None]:
+def _noting(refused: list[str], release: str) -> Iterator[None]:
     try:
         yield
     except Unavailable:
         raise
     except DrawbridgeError as error:
         log.error("GitHub refused the news of %s: %s", release, error)
+        refused.append(messages.refused_by_github(str(error)))
 
 
 def approval_links(record: ReleaseRecord, settings: Settings, blobs: Blobs) -> dict[str, dict[str, str]]:

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from settings import Settings
 
 
-class NotYetAvailable(Exception):
-    """An Azure service is chosen whose adapter does not exist yet."""
-
-
 def blobs(settings: Settings) -> Blobs:
     """Return the blob container that keeps everything."""
     return _blobs(settings.blobs, settings.container)
@@ -29,8 +25,6 @@ def github(settings: Settings) -> GitHub:
 
 def compute(settings: Settings) -> Compute:
     """Return what runs evaluations."""
-    if settings.compute != "local":
-        raise NotYetAvailable(f"DRAWBRIDGE_COMPUTE={settings.compute} is not built yet: use local")
     from adapters.local_compute import LocalCompute  # noqa: PLC0415
 
     return LocalCompute(settings.state, blobs(settings), settings.worker_variables, parallel=2)
@@ -38,8 +32,6 @@ def compute(settings: Settings) -> Compute:
 
 def registry(settings: Settings) -> Registry:
     """Return what builds and keeps images."""
-    if settings.registry != "local":
-        raise NotYetAvailable(f"DRAWBRIDGE_REGISTRY={settings.registry} is not built yet: use local")
     from adapters.local_registry import LocalRegistry  # noqa: PLC0415
 
     return LocalRegistry(settings.state, blobs(settings), settings.worker_variables)
@@ -47,8 +39,6 @@ def registry(settings: Settings) -> Registry:
 
 def web_app(settings: Settings) -> WebApp:
     """Return what runs images for people."""
-    if settings.web_app != "local":
-        raise NotYetAvailable(f"DRAWBRIDGE_WEB_APP={settings.web_app} is not built yet: use local")
     from adapters.local_registry import LocalRegistry  # noqa: PLC0415
     from adapters.local_web_app import LocalWebApp  # noqa: PLC0415
 

@@ -26,9 +26,10 @@ def find_origin(
 ) -> Origin:
     """Find the changes merged into the branch between `before` and `sha`; see GitHub.find_origin."""
     head = steady.call(lambda: place.get_commit(sha).complete())
+    pushed = _pushed(steady, place, sha, before) or [head]
     changes: list[Change] = []
     opt_outs: list[OptOut] = []
-    for pull in _merged_pulls(steady, place, _pushed(steady, place, sha, before), branch):
+    for pull in _merged_pulls(steady, place, [commit.sha for commit in pushed], branch):
         labels, merged_by = _as_merged(steady.call(lambda pull=pull: list(pull.get_issue_events())))  # type: ignore[misc]
         changes.append(_change(pull, labels.values(), merged_by))
         opt_out = labels.get(opt_out_label.casefold())
@@ -36,19 +37,19 @@ def find_origin(
             by, at = _login(opt_out.actor) or "ghost", _utc(opt_out.created_at)
             opt_outs.append(OptOut(label=opt_out.label.name, change=pull.number, by=by, at=at))
     changes.sort(key=lambda change: (change.merged_at, change.number))
-    return Origin(_commit(name, head), tuple(changes), tuple(opt_outs))
+    authors = {_author(commit) for commit in pushed}
+    return Origin(_commit(name, head), tuple(changes), tuple(opt_outs), tuple(sorted(authors)))
 
 
-def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> list[str]:
-    """List what the push brought, newest first."""
+def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> list[GithubCommit]:
+    """List what the push brought, newest first; nothing when only `sha` itself is known to be new."""
     if before in ("", ZEROS):
-        return [sha]
+        return []
     try:
-        commits = steady.call(lambda: list(islice(place.compare(before, sha).commits.reversed, COMMITS)))
+        # Forced back to an older commit, the branch has nothing new: the release is that commit's.
+        return steady.call(lambda: list(islice(place.compare(before, sha).commits.reversed, COMMITS)))
     except NotFound:
-        return [sha]  # a forced push, and GitHub has forgotten what was there before
-    # Forced back to an older commit, the branch has nothing new: the release is that commit's.
-    return [commit.sha for commit in commits] or [sha]
+        return []  # a forced push, and GitHub has forgotten what was there before
 
 
 def _merged_pulls(steady: Steady, place: Repository, pushed: list[str], branch: str) -> Iterator[PullRequest]:
@@ -95,11 +96,15 @@ def _commit(repository: str, commit: GithubCommit) -> Commit:
     return Commit(
         repository=repository,
         sha=commit.sha,
-        author=_login(commit.author) or commit.commit.author.name,
+        author=_author(commit),
         message=commit.commit.message.partition("\n")[0],
         committed_at=_utc(commit.commit.committer.date),
         url=commit.html_url,
     )
+
+
+def _author(commit: GithubCommit) -> str:
+    return _login(commit.author) or commit.commit.author.name
 
 
 def _login(user: NamedUser | Organization | None) -> str:

@@ -183,7 +183,7 @@ class LocalCompute:
         error = known.error
         if known.phase is JobPhase.FAILED and not error:
             error = str(self.result(name).get("error", ""))
-        return JobStatus(name, known.phase, progress.get("done", 0), progress.get("total", 0), error)
+        return JobStatus(name, known.phase, _count(progress, "done"), _count(progress, "total"), error)
 
     def _directory(self, name: str) -> Path:
         readable = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]
@@ -212,3 +212,9 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _count(progress: dict[str, Any], name: str) -> int:
+    # Written by a process that runs the repository's code: it may say anything.
+    value = progress.get(name)
+    return value if isinstance(value, int) and value >= 0 else 0

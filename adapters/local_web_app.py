@@ -98,7 +98,7 @@ class LocalWebApp:
         """Ask for health, then send real requests made from `rows`, the target's inputs; see `probing.probe`."""
         running = self._read(environment)
         if running is None:
-            return Probe(False, 0, 0, None, f"nothing is deployed to {environment}")
+            return Probe(False, 0, 0, (), f"nothing is deployed to {environment}")
         return probing.probe(running.deployment.url, rows, requests)
 
     def stop_all(self) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import requests
 
 from domain.models import Probe
-from domain.statistics import percentile
 
 REQUEST_TIMEOUT = 60.0  # seconds for one question
 CONCURRENCY = 4  # questions at once
@@ -24,7 +23,7 @@ def probe(url: str, rows: Sequence[Mapping[str, Any]], count: int, timeout: floa
     """
     problem = health(url)
     if problem:
-        return Probe(False, 0, 0, None, f"/health {problem}")
+        return Probe(False, 0, 0, (), f"/health {problem}")
     questions = [rows[number % len(rows)] for number in range(count)] if rows else []
     with ThreadPoolExecutor(CONCURRENCY) as threads:
         return _summed_up(list(threads.map(lambda row: _ask(url, row, timeout), questions)))
@@ -63,10 +62,9 @@ def _ask(url: str, row: Mapping[str, Any], timeout: float) -> tuple[float, str]:
 
 def _summed_up(answers: Sequence[tuple[float, str]]) -> Probe:
     problems = [problem for _, problem in answers if problem]
-    latencies = [seconds for seconds, problem in answers if not problem]
-    p95 = percentile(latencies, 95) if latencies else None
+    latencies = tuple(round(seconds, 4) for seconds, problem in answers if not problem)
     if problems:
         detail = f"{len(problems)} of {len(answers)} requests failed: {', '.join(sorted(set(problems)))}"
     else:
         detail = f"{len(answers)} requests answered" if answers else "healthy; no questions were asked"
-    return Probe(bool(latencies) or not answers, len(answers), len(problems), p95, detail)
+    return Probe(bool(latencies) or not answers, len(answers), len(problems), latencies, detail)

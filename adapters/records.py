@@ -6,11 +6,13 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from adapters.blobs import Blobs
 from domain import blob_names
+from domain.errors import Invalid, NotFound
 from domain.models import ApprovalRequest, EvaluationSummary, Vote
 from domain.wire import read
 
@@ -19,8 +21,9 @@ def read_rows(blobs: Blobs, evaluation: str) -> list[dict[str, Any]]:
     """Read the rows of all shards, in no particular order."""
     rows = []
     for name in blobs.names(blob_names.shards(evaluation)):
-        content = blobs.read(name) or b""
-        rows += [json.loads(line) for line in content.decode().splitlines()]
+        # Whole lines only: a worker that was killed leaves half of one. JSON may hold other line breaks inside.
+        *lines, _unfinished = (blobs.read(name) or b"").split(b"\n")
+        rows += [json.loads(line) for line in lines if line.strip()]
     return rows
 
 
@@ -50,6 +53,23 @@ def read_request(blobs: Blobs, release: str, environment: str) -> ApprovalReques
     return read(ApprovalRequest, stored) if stored else None
 
 
+def need_request(blobs: Blobs, release: str, environment: str) -> ApprovalRequest:
+    """Read the question to an environment's approvers. Raises NotFound."""
+    request = read_request(blobs, release, environment)
+    if request is None:
+        raise NotFound(f"nobody was asked about {environment} of {release}")
+    return request
+
+
+def read_snapshot_rows(blobs: Blobs, sha256: str, path: str) -> list[dict[str, Any]]:
+    """Read the rows of a JSONL file of a snapshot. Raises Invalid when there is no such file."""
+    content = read_snapshot_file(blobs, sha256, path)
+    if content is None:
+        raise Invalid(f"{path} is not in the repository: commit it with the flow")
+    return [json.loads(line) for line in content.split(b"\n") if line.strip()]
+
+
+@lru_cache(maxsize=16)  # named by its content, so it never changes
 def read_snapshot_file(blobs: Blobs, sha256: str, path: str) -> bytes | None:
     """Read one file of a snapshot without unpacking the rest; None when the repository has no such file.
 

@@ -29,4 +29,7 @@ def worker_environment(home: Path, variables: Mapping[str, str]) -> dict[str, st
         "PYTHONDONTWRITEBYTECODE": "1",
         "PF_HOME_DIRECTORY": str(prompt_flow),
         "PF_DISABLE_TRACING": "true",
+        # Prompt Flow's telemetry asks the internet for its own switch even when it is off.
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
     }

@@ -82,18 +82,27 @@ def check_link(link: Link, request: ApprovalRequest | None, secret: str) -> str:
     return request.approvers[link.approver]
 
 
+def sign_in_name(login: str, people: Mapping[str, str]) -> str:
+    """Return the name a GitHub login signs in with, for comparing: its own where `people` has no entry."""
+    known = {name.casefold(): principal for name, principal in people.items()}
+    return known.get(login.casefold(), login).casefold()
+
+
 def check_person(approver: str, principal: str, people: Mapping[str, str]) -> None:
     """See that the signed-in person is the one this link was made for. Raises Forbidden when it is somebody else.
 
     `people` maps GitHub logins to sign-in names; a login without an entry signs in under its own name.
     """
-    if people.get(approver, approver).casefold() != principal.casefold():
+    if sign_in_name(approver, people) != principal.casefold():
         raise Forbidden(f"You are signed in as {principal}, and this link is for {approver}. Use your own link.")
 
 
-def check_eligible(approver: str, request: ApprovalRequest) -> None:
-    """See that an approver may vote on this release. Raises Forbidden for its authors where that is barred."""
-    if approver.casefold() in {login.casefold() for login in request.excluded}:
+def check_eligible(approver: str, request: ApprovalRequest, people: Mapping[str, str]) -> None:
+    """See that an approver may vote on this release. Raises Forbidden for its authors where that is barred.
+
+    Also for a second login of an author: it is the person who may not vote.
+    """
+    if sign_in_name(approver, people) in {sign_in_name(login, people) for login in request.excluded}:
         raise Forbidden(f"{approver} wrote a change in this release, and {request.environment} bars self-approval.")
 
 

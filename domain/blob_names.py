@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 
 def is_id(text: str) -> bool:
@@ -82,4 +83,4 @@ def summary(evaluation: str) -> str:
 
 def baseline(repository: str, dataset: str) -> str:
     """Name the evaluation that production last passed on a dataset."""
-    return f"baselines/{repository.lower().replace('/', '.')}/{re.sub(r'[^A-Za-z0-9._-]+', '-', dataset)}.json"
+    return f"baselines/{repository.lower().replace('/', '.')}/{quote(dataset, safe='')}.json"

@@ -70,8 +70,8 @@ class Validation(_Section):
     commands: list[Command] = Field(
         default=[], description="run one by one in a copy of the repository, without a shell; the first to fail ends it"
     )
-    sample: RepositoryPath | None = Field(
-        default=None, description="a few rows that are run from end to end; none when left out"
+    sample: RepositoryPath = Field(
+        description="a few rows: run from end to end before anything else, and sent to every deployment to try it"
     )
 
 
@@ -207,7 +207,7 @@ class Config(_Section):
     version: Literal[1] = Field(description="the format of this file, 1")
     target: Target
     branches: Branches = Branches()
-    validation: Validation = Field(default=Validation(), alias="validate")
+    validation: Validation = Field(alias="validate")
     evaluation: Evaluation
     opt_out: OptOutRule = OptOutRule()
     environments: list[Environment] = Field(
@@ -222,6 +222,9 @@ class Config(_Section):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"each environment once; {twice} stands here {names.count(twice)} times")
+        if environments[0].approvers:
+            # It is deployed beside the full evaluation, so nobody could be shown what they would approve.
+            raise ValueError(f"no approvers for the first environment, {names[0]}; they belong to the later ones")
         return environments
 
 

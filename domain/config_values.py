@@ -5,6 +5,7 @@ Each check raises ValueError with what was expected; domain.config adds the file
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from typing import Annotated, Any
@@ -44,7 +45,7 @@ def _repository_path(value: str) -> str:
     parts = value.split("/")
     if not value or value[0] in "/~" or ".." in parts or re.search(r"[\\\x00-\x1f]|^[A-Za-z]:", value):
         raise ValueError('a path inside the repository, relative, with "/" and without ".."')
-    return value
+    return posixpath.normpath(value)
 
 
 def _gate(value: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class DrawbridgeError(Exception):
     """Base of our own errors. `str(error)` says what is wrong and what to do."""
@@ -63,3 +65,13 @@ class Unavailable(DrawbridgeError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+def as_answer(error: DrawbridgeError) -> dict[str, Any]:
+    """Turn an error into what an activity answers, so that its story can decide.
+
+    {"retry_after": seconds} when trying again may help, else {"error": what to mend}.
+    """
+    if isinstance(error, Unavailable):
+        return {"retry_after": error.retry_after or 60.0}
+    return {"error": str(error)}

@@ -102,6 +102,18 @@ def verdict(results: Sequence[GateResult]) -> Verdict:
     return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts else Verdict.PASSED
 
 
+def may_be_baseline(summary: EvaluationSummary) -> bool:
+    """Say whether an evaluation that production passed is what the next ones are compared with.
+
+    One that could not be compared replaces the old baseline, since nothing can be compared with that any more. An
+    inconclusive one does not: small drops that nobody can see would add up.
+    """
+    if summary.verdict is Verdict.PASSED:
+        return True
+    refused = summary.comparison is not None and summary.comparison.refused is not None
+    return refused and summary.verdict is not Verdict.FAILED
+
+
 def fingerprint(dataset_hash: str, evaluators: Mapping[str, Any], columns: Mapping[str, str]) -> str:
     """Return a digest of everything two evaluations must have in common before they may be compared."""
     content = json.dumps([dataset_hash, evaluators, columns], sort_keys=True, separators=(",", ":"))

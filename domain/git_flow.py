@@ -56,6 +56,11 @@ def decide(event: Push | OtherEvent, repositories: Collection[str], release_bran
     )
 
 
+def web_app_name(repository: str, environment: str) -> str:
+    """Name the web app of one repository's environment: two repositories never share one."""
+    return f"{repository.lower().replace('/', '.')}-{environment}"
+
+
 def release_id(repository: str, sha: str) -> str:
     """Name the one release a commit can ever have: also its orchestration's instance id."""
     return f"release-{repository.lower().replace('/', '.')}-{sha}"

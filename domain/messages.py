@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from domain.config import Environment
 from domain.models import (
     Change,
     EvaluationSummary,
+    Image,
     Metric,
     MetricChange,
     OptOut,
@@ -20,6 +22,7 @@ from domain.models import (
     Verdict,
     Vote,
 )
+from domain.watching import latency_p95
 
 STATUS_PREFIX = "drawbridge"
 
@@ -97,23 +100,24 @@ def next_step(record: ReleaseRecord) -> str:
     }[record.outcome]
 
 
-def release_comment(record: ReleaseRecord, page: str, links: Mapping[str, Mapping[str, str]]) -> str:
+def release_comment(record: ReleaseRecord, site: str, links: Mapping[str, Mapping[str, str]]) -> str:
     """Return the Markdown of the one comment a change has.
 
-    `page` is the release page's URL; `links` holds, for each environment that waits for approval, the URL for each
-    approver.
+    `site` is where our pages are, with the /api; `links` holds, for each environment that waits for approval, the URL
+    for each approver.
     """
     parts = [
         f"### Drawbridge: `{record.commit.sha[:7]}` – {headline(record)}",
         plain(record.reason) if record.reason else "",
         _stage_table(record.stages),
-        *(_evaluation(summary) for summary in record.evaluations),
+        *(_evaluation(summary, site) for summary in record.evaluations),
         *(_skipped(opt_out) for opt_out in record.opt_outs),
         *(_approval_links(environment, urls) for environment, urls in links.items()),
         _votes(record),
+        _deployments(record),
         *(f"> {plain(text)}" for text in record.notes),
         f"**Next:** {next_step(record)}",
-        f"[Release page]({page})",
+        f"[Release page]({site}/releases/{record.id})",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -149,13 +153,16 @@ def stopped_by_evaluation(summary: EvaluationSummary) -> str:
 
 def probe_detail(probe: Probe) -> str:
     """Say in one line what requests to a deployment showed."""
-    latency = f", p95 {probe.latency_p95:.2f} s" if probe.latency_p95 is not None else ""
+    p95 = latency_p95(probe)
+    latency = f", p95 {p95:.2f} s" if p95 is not None else ""
     return f"{probe.requests} requests, {probe.errors} errors{latency}"
 
 
-def rolled_back(environment: str, why: str, to: str | None) -> str:
-    """Say that an environment went back to the image before."""
-    back = f"rolled back to {short_digest(to)}" if to else "nothing ran there before, so it was stopped"
+def rolled_back(environment: str, why: str, now: Image | None, replaced: bool) -> str:
+    """Say what became of an environment whose deployment did not hold. `replaced`: another release runs there."""
+    if replaced:
+        return f"{environment}: {why}; another release runs there now, so nothing was changed"
+    back = f"rolled back to {short_digest(now.digest)}" if now else "nothing ran there before, so it was stopped"
     return f"{environment}: {why}; {back}"
 
 
@@ -174,7 +181,8 @@ def plain(text: str) -> str:
     """Make text from outside harmless in Markdown: no markup, no HTML, no mention, no line break."""
     flat = " ".join(text.split())
     escaped = re.sub(r"([\\`*_{}\[\]()#+!|<>~&$-])", r"\\\1", flat)
-    return escaped.replace("@", "@\u200b")  # a zero-width space keeps it from mentioning anybody
+    # A zero-width space keeps it from mentioning anybody, and from becoming a link by itself.
+    return re.sub(r"@|://|www\\?\.", lambda found: f"{found[0][0]}\u200b{found[0][1:]}", escaped, flags=re.IGNORECASE)
 
 
 def _stage_table(stages: Sequence[Stage]) -> str:
@@ -185,11 +193,20 @@ def _stage_table(stages: Sequence[Stage]) -> str:
     return "\n".join(["| | stage | |", "|---|---|---|", *rows])
 
 
-def _evaluation(summary: EvaluationSummary) -> str:
+def _deployments(record: ReleaseRecord) -> str:
+    lines = [
+        f"- {one.environment}: [{one.url}]({one.url}), image `{short_digest(one.image.digest)}`"
+        for one in record.deployments
+    ]
+    return "\n".join(["**Deployed**", "", *lines]) if lines else ""
+
+
+def _evaluation(summary: EvaluationSummary, site: str) -> str:
     gates = [f"- {gate.verdict.value}: `{gate.rule}` – {plain(gate.detail)}" for gate in summary.gates]
     counts = f"{summary.scored} of {summary.rows} rows scored, {summary.errored} errored"
     lines = [
-        f"**{summary.kind.capitalize()} evaluation: {summary.verdict.value}** – {counts}",
+        f"**{summary.kind.capitalize()} evaluation: {summary.verdict.value}** – {counts} "
+        f"– [report]({site}/evaluations/{summary.id})",
         _metric_table(summary),
         "\n".join(gates),
         _worse(summary),
@@ -267,3 +284,73 @@ def too_few_approvers(environment: str, approvals: int, excluded: Sequence[str])
         f"{environment} needs {approvals} approvals, and without the authors ({', '.join(excluded)}) there are too few "
         "approvers: add approvers in drawbridge.yaml."
     )
+
+
+GITHUB_AWAY = "GitHub did not answer for too long. Merge again when it does: a commit has one release."
+NEVER_TOLD = "GitHub never took the news of how this release ended."
+
+
+def first_line(error: Exception) -> str:
+    """Return an error's first line, or its name when it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:500]
+
+
+def released(record: ReleaseRecord, environment: str) -> str:
+    """Say that a release arrived."""
+    return f"{record.commit.sha[:7]} runs in {environment}."
+
+
+def crashed(error: Exception) -> str:
+    """Say that not the commit but this app failed."""
+    return f"Drawbridge itself failed here: {first_line(error)}"
+
+
+def validation_failed(why: str) -> str:
+    """Say why validation stopped the release."""
+    return f"Validation failed: {why}"
+
+
+def build_failed(why: str) -> str:
+    """Say why there is no image."""
+    return f"The image could not be built: {why}"
+
+
+def deployment_failed(environment: str, why: str) -> str:
+    """Say why a deployment stopped the release."""
+    return f"The deployment to {environment} did not hold: {why}"
+
+
+def deploying(environment: str) -> str:
+    """Say on GitHub that a deployment has begun."""
+    return f"deploying to {environment}"
+
+
+def not_watched(error: Exception) -> str:
+    """Say that nobody could look at a deployment."""
+    return f"it could not be watched ({first_line(error)})"
+
+
+def could_not_evaluate(stage: str, why: str) -> str:
+    """Say why there is no verdict."""
+    return f"{stage_title(stage)} could not run: {why}"
+
+
+def votes_needed(environment: Environment) -> str:
+    """Say how many approvals an environment needs."""
+    return f"needs {environment.approvals} of {len(environment.approvers)}"
+
+
+def opt_out_of_some(opt_outs: Sequence[OptOut]) -> str:
+    """Say why a label did not skip the full evaluation."""
+    numbers = ", ".join(f"#{opt_out.change}" for opt_out in opt_outs)
+    return f"The full evaluation runs: only {numbers} opted out, and this release brings other changes too."
+
+
+def baseline_not_kept(error: Exception) -> str:
+    """Say that the next release is compared with an older one."""
+    return f"The evaluations of this release could not be kept as the baseline: {first_line(error)}"
+
+
+def refused_by_github(why: str) -> str:
+    """Say what GitHub does not let us tell."""
+    return f"GitHub refused a message about this release: {why}"

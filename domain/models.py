@@ -106,6 +106,7 @@ class Origin:
     commit: Commit
     changes: tuple[Change, ...]
     opt_outs: tuple[OptOut, ...]
+    authors: tuple[str, ...] = ()  # of every commit that was pushed
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ class Probe:
     healthy: bool
     requests: int
     errors: int
-    latency_p95: float | None
+    latencies: tuple[float, ...]  # of the requests that were answered
     detail: str
 
 
@@ -336,4 +337,5 @@ class ReleaseRecord:
     image: Image | None = None
     deployments: tuple[Deployment, ...] = ()
     votes: dict[str, tuple[Vote, ...]] = field(default_factory=dict)  # by environment
+    authors: tuple[str, ...] = ()  # everybody who wrote something in this release
     notes: tuple[str, ...] = ()  # what a person should know, e.g. a message GitHub never took

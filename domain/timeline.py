@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from domain.config import Config
 from domain.models import (
+    Commit,
     Deployment,
     EvaluationSummary,
     Origin,
@@ -40,27 +41,39 @@ def approve(environment: str) -> str:
     return f"approve-{environment}"
 
 
-def open_record(release: str, request: ReleaseRequest, origin: Origin, at: str) -> ReleaseRecord:
-    """Begin the record of a release whose stages are not known before its config was read."""
+def open_record(release: str, request: ReleaseRequest, at: str) -> ReleaseRecord:
+    """Begin the record of a release of which nothing is known yet but the push."""
     return ReleaseRecord(
         id=release,
         repository=request.repository,
         branch=request.branch,
-        commit=origin.commit,
-        changes=origin.changes,
-        opt_outs=origin.opt_outs,
+        commit=Commit(request.repository, request.sha, request.pusher, "", at, ""),
+        changes=(),
+        opt_outs=(),
+        authors=(request.pusher,),
         created_at=at,
         updated_at=at,
         stages=(Stage(PREPARE, StageState.RUNNING, started_at=at),),
     )
 
 
+def know_origin(record: ReleaseRecord, origin: Origin) -> ReleaseRecord:
+    """Take in where the release comes from. Whoever pushed without a change is an author too."""
+    authors = {origin.commit.author, *origin.authors, *(change.author for change in origin.changes)}
+    authors |= set() if origin.changes else set(record.authors)
+    return replace(
+        record,
+        commit=origin.commit,
+        changes=origin.changes,
+        opt_outs=origin.opt_outs,
+        authors=tuple(sorted(authors, key=str.casefold)),
+    )
+
+
 def plan_stages(record: ReleaseRecord, config: Config) -> ReleaseRecord:
     """Lay out every stage that the config asks for, in the order people read them."""
     first, *rest = config.environments
-    names = [VALIDATE, MINIMAL, BUILD]
-    names += [approve(first.name)] if first.approvers else []
-    names += [deploy(first.name), FULL]
+    names = [VALIDATE, MINIMAL, BUILD, deploy(first.name), FULL]
     for environment in rest:
         names += [approve(environment.name)] if environment.approvers else []
         names.append(deploy(environment.name))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from domain.config import Environment
 from domain.models import Probe
+from domain.statistics import percentile
 
 
 def together(first: Probe, second: Probe) -> Probe:
-    """Add up two looks at one deployment. The newest says whether it is healthy; the worst latency stays."""
-    latencies = [probe.latency_p95 for probe in (first, second) if probe.latency_p95 is not None]
+    """Add up two looks at one deployment. The newest says whether it is healthy."""
     return Probe(
         healthy=second.healthy,
         requests=first.requests + second.requests,
         errors=first.errors + second.errors,
-        latency_p95=max(latencies, default=None),
+        latencies=first.latencies + second.latencies,
         detail=second.detail,
     )
+
+
+def latency_p95(probe: Probe) -> float | None:
+    """Return the 95th percentile of the answered requests' latencies in seconds; None when none was answered."""
+    return percentile(probe.latencies, 95) if probe.latencies else None
 
 
 def fault(probe: Probe, environment: Environment) -> str:
@@ -27,10 +32,9 @@ def fault(probe: Probe, environment: Environment) -> str:
         return f"it is not healthy: {probe.detail}"
     if probe.requests == 0:
         return "no request reached it: give validate.sample rows to try it with"
-    rate = probe.errors / probe.requests
-    if rate > environment.max_error_rate:
+    if probe.errors / probe.requests > environment.max_error_rate:
         return f"{probe.errors} of {probe.requests} requests failed ({probe.detail})"
-    limit = environment.max_latency_p95
-    if limit is not None and probe.latency_p95 is not None and probe.latency_p95 > limit:
-        return f"p95 latency {probe.latency_p95:.2f} s is over {limit:.2f} s"
+    limit, p95 = environment.max_latency_p95, latency_p95(probe)
+    if limit is not None and p95 is not None and p95 > limit:
+        return f"p95 latency {p95:.2f} s is over {limit:.2f} s"
     return ""

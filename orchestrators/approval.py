@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -18,37 +18,40 @@ from orchestrators.retries import PATIENTLY
 
 bp = df.Blueprint()
 
+# The votes are read at least this often, whoever rings. A timer of days would also stay open on Azure after the
+# decision: the SDK splits long timers and then does not cancel them.
+LOOK_EVERY = timedelta(hours=1)
+LOOKS_PER_GENERATION = 48
+
 
 @bp.orchestration_trigger(context_name="context")
 def approval(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
-    """Return {"decision": approved | rejected | expired, "votes": [Vote], "detail": str}.
+    """Return {"decision": approved | rejected | expired, "votes": [Vote]}.
 
-    Input: the ApprovalRequest that `open_approval` stored. Events only ring: what counts are the votes in blobs, so an
-    event that is lost, early or doubled changes nothing but the time at which the votes are read.
+    Input: {"request": the ApprovalRequest that `open_approval` stored} and, from the generation before, {"reminded"}.
+    Events only ring: what counts are the votes in blobs, so an event that is lost, early or doubled costs time only.
     """
-    request = read(ApprovalRequest, context.get_input())
-    context.set_custom_status({"stage": f"approve-{request.environment}", "until": request.expires_at})
-    deadline = context.create_timer(datetime.fromisoformat(request.expires_at))
-    reminder = context.create_timer(datetime.fromisoformat(request.remind_at))
+    work = context.get_input()
+    request = read(ApprovalRequest, work["request"])
+    where = {"release": request.release, "environment": request.environment}
+    reminded = bool(work.get("reminded"))
+    expires, remind = datetime.fromisoformat(request.expires_at), datetime.fromisoformat(request.remind_at)
     rings = [
         context.wait_for_external_event(doorbell(request.environment, number))
         for number in range(len(request.approvers))
     ]
-    waiting = [deadline, reminder, *rings]
-    while True:
-        woken = yield context.task_any(waiting)
-        waiting.remove(woken)
-        found = yield context.call_activity_with_retry(read_votes, PATIENTLY, context.get_input())
-        votes = [read(Vote, vote) for vote in found]
-        decision = decide(request, votes)
-        if decision is not Decision.OPEN or woken is deadline:
-            break
-        if woken is reminder:
-            yield context.call_activity_with_retry(remind_approvers, PATIENTLY, context.get_input())
-    for timer in (deadline, reminder):
-        if timer in waiting:
-            timer.cancel()
-    outcome = "expired" if decision is Decision.OPEN else decision.value
-    where = {"release": request.release, "environment": request.environment}
-    yield context.call_activity_with_retry(close_approval, PATIENTLY, {**where, "decision": outcome})
-    return {"decision": outcome, "votes": found}
+    for _ in range(LOOKS_PER_GENERATION):
+        votes = [read(Vote, vote) for vote in (yield context.call_activity_with_retry(read_votes, PATIENTLY, where))]
+        now = context.current_utc_datetime
+        if decide(request, votes) is not Decision.OPEN or now >= expires:
+            return (yield context.call_activity_with_retry(close_approval, PATIENTLY, where))
+        if now >= remind and not reminded:
+            yield context.call_activity_with_retry(remind_approvers, PATIENTLY, where)
+            reminded = True
+        alarm = context.create_timer(min(now + LOOK_EVERY, expires if reminded else min(remind, expires)))
+        woken = yield context.task_any([alarm, *rings])
+        if woken is not alarm:
+            alarm.cancel()
+            rings.remove(woken)
+    context.continue_as_new({**work, "reminded": reminded})
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
@@ -12,12 +13,12 @@ from activities.announce_deployment import announce_deployment
 from activities.deploy_image import deploy_image
 from activities.probe_deployment import probe_deployment
 from activities.roll_back import roll_back
+from domain import messages
 from domain.config import Environment
-from domain.messages import probe_detail, rolled_back
-from domain.models import Deployment, Probe
+from domain.models import Image, Probe
 from domain.watching import fault, together
 from domain.wire import read
-from orchestrators.retries import PATIENTLY
+from orchestrators.retries import BRIEFLY, PATIENTLY
 
 bp = df.Blueprint()
 
@@ -30,70 +31,90 @@ LOOKS = 20  # over the watching time, however long it is
 def deployment(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
     """Return {"ok", "detail", "deployment"?}: whether the image holds in the environment, in words.
 
-    Input: {"release", "repository", "commit", "image", "environment": config, "snapshot", "sample", "columns",
-    "previous": digest or None}.
+    Input: {"release", "repository", "commit", "image", "environment": config, "snapshot", "sample", "columns"}.
     """
     order = context.get_input()
     environment = read(Environment, order["environment"])
-    yield _announce(context, order, "in_progress", f"deploying to {environment.name}")
-    context.set_custom_status({"stage": "deploying"})
-    placed = yield context.call_activity(
-        deploy_image, {"environment": environment.name, "image": order["image"], "release": order["release"]}
+    context.set_custom_status(
+        {"stage": f"deploy-{environment.name}", "since": context.current_utc_datetime.isoformat()}
     )
+    yield from _announce(context, order, "in_progress", messages.deploying(environment.name))
+    placed = yield from _place(context, order)
     if "error" in placed:
-        yield _announce(context, order, "failure", placed["error"])
+        yield from _announce(context, order, "failure", placed["error"])
         return {"ok": False, "detail": placed["error"]}
-    deployed = read(Deployment, placed["deployment"])
-    wrong, seen = yield from _watch(context, order, environment)
+    seen, wrong = yield from _watch(context, order, environment)
     if wrong:
-        yield context.call_activity_with_retry(
-            roll_back, PATIENTLY, {"release": order["release"], "deployment": placed["deployment"]}
-        )
-        previous = deployed.previous.digest if deployed.previous else None
-        detail = rolled_back(environment.name, wrong, previous)
-        yield _announce(context, order, "failure", detail)
+        detail = yield from _go_back(context, order, placed["deployment"], wrong)
+        yield from _announce(context, order, "failure", detail)
         return {"ok": False, "detail": detail}
-    detail = probe_detail(seen)
-    yield _announce(context, order, "success", detail, deployed.url)
-    return {"ok": True, "detail": detail, "deployment": placed["deployment"]}
+    yield from _announce(context, order, "success", seen, placed["deployment"]["url"])
+    return {"ok": True, "detail": seen, "deployment": placed["deployment"]}
+
+
+def _place(context: df.DurableOrchestrationContext, order: dict[str, Any]) -> Generator[Any, Any, Any]:
+    """Run the image. When that fails for good, the image before still runs: the adapter switches only when healthy."""
+    wanted = {name: order[name] for name in ("repository", "image", "release")}
+    try:
+        return (
+            yield context.call_activity_with_retry(
+                deploy_image, BRIEFLY, {**wanted, "environment": order["environment"]["name"]}
+            )
+        )
+    except Exception as error:
+        return {"error": messages.first_line(error)}
 
 
 def _watch(
     context: df.DurableOrchestrationContext, order: dict[str, Any], environment: Environment
-) -> Generator[Any, Any, tuple[str, Probe]]:
-    """Smoke-test first, then look again until the watching time is over. Returns what is wrong ("" when nothing)."""
+) -> Generator[Any, Any, tuple[str, str]]:
+    """Smoke-test first, then look again until the watching time is over. Returns what was seen, and what is wrong.
+
+    A look that cannot be made counts as wrong: nobody knows what an unwatched image does.
+    """
     until = context.current_utc_datetime + timedelta(seconds=environment.watch)
     pause = timedelta(seconds=max(1, environment.watch / LOOKS))
+    look = {name: order[name] for name in ("repository", "release", "snapshot", "sample", "columns")}
     total: Probe | None = None
     while True:
-        look = {
-            "environment": environment.name,
-            "snapshot": order["snapshot"],
-            "sample": order["sample"],
-            "columns": order["columns"],
-            "requests": SMOKE_REQUESTS if total is None else WATCH_REQUESTS,
-        }
-        probe = read(Probe, (yield context.call_activity(probe_deployment, look)))
-        total = probe if total is None else together(total, probe)
-        wrong = fault(total, environment)
-        context.set_custom_status({"stage": "watching", "until": until.isoformat(), "detail": probe_detail(total)})
+        asked = {**look, "environment": environment.name, "requests": WATCH_REQUESTS if total else SMOKE_REQUESTS}
+        try:
+            probe = read(Probe, (yield context.call_activity_with_retry(probe_deployment, BRIEFLY, asked)))
+        except Exception as error:
+            return "", messages.not_watched(error)
+        total = together(total, probe) if total else probe
+        wrong, seen = fault(total, environment), messages.probe_detail(total)
         if wrong or context.current_utc_datetime >= until:
-            return wrong, total
+            return seen, wrong
         yield context.create_timer(min(until, context.current_utc_datetime + pause))
+
+
+def _go_back(
+    context: df.DurableOrchestrationContext, order: dict[str, Any], deployed: dict[str, Any], wrong: str
+) -> Generator[Any, Any, str]:
+    """Return to the image before, and say what the environment runs now."""
+    undone = yield context.call_activity_with_retry(
+        roll_back,
+        PATIENTLY,
+        {"repository": order["repository"], "release": order["release"], "deployment": deployed},
+    )
+    now = read(Image, undone["image"]) if undone["image"] else None
+    return messages.rolled_back(order["environment"]["name"], wrong, now, undone["replaced"])
 
 
 def _announce(
     context: df.DurableOrchestrationContext, order: dict[str, Any], state: str, detail: str, url: str = ""
-) -> Any:
-    return context.call_activity(
-        announce_deployment,
-        {
-            "repository": order["repository"],
-            "commit": order["commit"],
-            "environment": order["environment"]["name"],
-            "release": order["release"],
-            "state": state,
-            "detail": detail,
-            "url": url,
-        },
-    )
+) -> Generator[Any, Any, None]:
+    """Show it on GitHub. What GitHub shows never decides what is deployed, so a failure ends here."""
+    news = {
+        "repository": order["repository"],
+        "commit": order["commit"],
+        "environment": order["environment"]["name"],
+        "release": order["release"],
+        "state": state,
+        "detail": detail,
+        "url": url,
+    }
+    patience = BRIEFLY if state == "in_progress" else PATIENTLY
+    with contextlib.suppress(Exception):
+        yield context.call_activity_with_retry(announce_deployment, patience, news)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import asdict
 from typing import Any
 
 import azure.durable_functions as df
 from azure.durable_functions.models.Task import TaskBase, TaskState
 
-from activities.build_image import build_image
 from activities.cancel_evaluation import cancel_evaluation
 from activities.fetch_snapshot import fetch_snapshot
 from activities.find_origin import find_origin
@@ -16,7 +16,7 @@ from activities.keep_baseline import keep_baseline
 from activities.open_approval import open_approval
 from activities.plan_validation import plan_validation
 from activities.read_config import read_config
-from domain import messages, timeline
+from domain import messages, opt_out, timeline
 from domain.config import Environment
 from domain.models import (
     Deployment,
@@ -31,7 +31,6 @@ from domain.models import (
     Vote,
 )
 from domain.wire import read
-from orchestrators.retries import PATIENTLY
 from orchestrators.story import Ended, Story
 
 bp = df.Blueprint()
@@ -47,47 +46,58 @@ OUTCOME_OF_DECISION = {"rejected": Outcome.REJECTED, "expired": Outcome.EXPIRED}
 
 @bp.orchestration_trigger(context_name="context")
 def release(context: df.DurableOrchestrationContext) -> Steps:
-    """Carry one commit across, and return how that ended. Input: a ReleaseRequest."""
-    request = read(ReleaseRequest, context.get_input())
-    story = yield from _prepare(context, request)
+    """Carry one commit across, and return how that ended. Input: a ReleaseRequest.
+
+    Whatever goes wrong, the people waiting for this release hear of it; the instance itself then shows the error.
+    """
+    story = Story(context, read(ReleaseRequest, context.get_input()))
+    crash: Exception | None = None
     try:
-        yield from _validate(story)
-        yield from _evaluate_minimal(story)
-        yield from _first_environment_beside_full_evaluation(story)
-        for environment in story.config.environments[1:]:
-            yield from _promote(story, environment)
-        yield story.act(keep_baseline, {"release": story.record.id, "evaluations": story.evaluations()})
-        yield from story.close(Outcome.RELEASED, f"{request.sha[:7]} runs in {story.config.environments[-1].name}.")
+        yield from _cross(story)
+        yield from _keep_baseline(story)
+        outcome, reason = Outcome.RELEASED, messages.released(story.record, story.config.environments[-1].name)
     except Ended as end:
-        yield from story.close(end.outcome, end.reason)
+        outcome, reason = end.outcome, end.reason
     except Exception as error:
-        # Whatever went wrong, the people waiting for this release hear of it; the instance itself shows the error.
-        yield from story.close(Outcome.FAILED, f"Drawbridge itself failed here: {str(error).splitlines()[0][:500]}")
-        raise
-    return {"outcome": story.record.outcome, "reason": story.record.reason}
+        crash = error
+        outcome, reason = Outcome.FAILED, messages.crashed(error)
+    yield from story.close(outcome, reason)
+    if crash:
+        raise crash
+    return {"outcome": outcome, "reason": reason}
 
 
-def _prepare(context: df.DurableOrchestrationContext, request: ReleaseRequest) -> Generator[Any, Any, Story]:
-    """Find out what this commit is, before anything can be told about it."""
-    where = {"repository": request.repository, "sha": request.sha}
-    snapshot = read(Snapshot, (yield context.call_activity_with_retry(fetch_snapshot, PATIENTLY, where)))
-    found = yield context.call_activity_with_retry(
-        read_config, PATIENTLY, {"snapshot": snapshot.sha256, "branch": request.branch}
-    )
-    label = found["config"]["opt_out"]["label"] if "config" in found else ""
-    origin = yield context.call_activity_with_retry(
-        find_origin, PATIENTLY, {**where, "before": request.before, "label": label, "branch": request.branch}
-    )
-    story = Story.begin(context, request, read(Origin, origin), snapshot.sha256, found)
+def _cross(story: Story) -> Steps:
+    yield from _prepare(story)
+    yield from _validate(story)
+    yield from _evaluate_minimal(story)
+    yield from _first_environment_beside_full_evaluation(story)
+    for environment in story.config.environments[1:]:
+        yield from _promote(story, environment)
+
+
+def _prepare(story: Story) -> Steps:
+    """Find out what this commit is and what its own config asks for."""
     yield from story.publish(timeline.PREPARE)
-    return story
+    request = story.request
+    where = {"repository": request.repository, "sha": request.sha}
+    try:
+        fetched = yield from story.ask_github(fetch_snapshot, where)
+        story.snapshot = read(Snapshot, fetched["snapshot"]).sha256
+        found = yield story.act(read_config, {"snapshot": story.snapshot, "branch": request.branch})
+        label = found["config"]["opt_out"]["label"] if "config" in found else ""
+        about = {**where, "before": request.before, "label": label, "branch": request.branch}
+        story.know_origin(read(Origin, (yield from story.ask_github(find_origin, about))["origin"]))
+        if "error" in found:
+            raise Ended(Outcome.FAILED, found["error"])
+    except Ended as end:
+        yield from story.end(timeline.PREPARE, StageState.FAILED, end.reason)
+        raise
+    story.plan(found["config"])
+    yield from story.end(timeline.PREPARE, StageState.PASSED)
 
 
 def _validate(story: Story) -> Steps:
-    if story.refusal:
-        yield from story.end(timeline.PREPARE, StageState.FAILED, story.refusal)
-        raise Ended(Outcome.FAILED, story.refusal)
-    yield from story.end(timeline.PREPARE, StageState.PASSED)
     child = story.child("validate")
     yield from story.begin_stage(timeline.VALIDATE, child)
     plan = yield story.act(
@@ -97,7 +107,7 @@ def _validate(story: Story) -> Steps:
     failed = next((job for job in jobs if not job["ok"]), None)
     if failed:
         yield from story.end(timeline.VALIDATE, StageState.FAILED, failed["error"])
-        raise Ended(Outcome.FAILED, f"Validation failed: {failed['error']}")
+        raise Ended(Outcome.FAILED, messages.validation_failed(failed["error"]))
     yield from story.end(timeline.VALIDATE, StageState.PASSED)
 
 
@@ -105,80 +115,67 @@ def _evaluate_minimal(story: Story) -> Steps:
     child = story.child("minimal")
     yield from story.begin_stage(timeline.MINIMAL, f"{child}:shards")
     result = yield story.call("evaluation", story.evaluation_order("minimal"), child)
-    stopped = yield from _told(story, timeline.MINIMAL, result)
-    if stopped:
-        raise Ended(Outcome.FAILED, stopped)
+    yield from _judged(story, timeline.MINIMAL, result)
 
 
 def _first_environment_beside_full_evaluation(story: Story) -> Steps:
-    """Build, then deploy to the first environment, while the full evaluation runs. Both end before anything goes on."""
-    first = story.config.environments[0]
-    full: TaskBase | None = None
-    if story.record.opt_outs:
-        yield from story.end(timeline.FULL, StageState.SKIPPED, messages.skipped_because(story.record.opt_outs))
-    else:
-        yield from story.begin_stage(timeline.FULL, f"{story.child('full')}:shards")
-        full = story.call("evaluation", story.evaluation_order("full"), story.child("full"))
-    lane = _Lane(story, first)
-    stopped = ""
+    """Build, then deploy to the first environment, while the full evaluation runs. Both end before anything goes on.
+
+    What stops one of them stops the release, but not before the other has ended: a full evaluation is cancelled,
+    since no verdict saves a commit that cannot be deployed; a deployment is seen through.
+    """
+    full = yield from _begin_full_evaluation(story)
     yield from story.begin_stage(timeline.BUILD)
-    step: TaskBase | None = lane.build()
+    image = {"snapshot": story.snapshot, "target": story.wire_config["target"], "commit": story.record.commit.sha}
+    step: TaskBase | None = story.call("build", image, story.child("build"))
+    stopped: Exception | None = None
     while step or full:
         done = yield story.context.task_any([task for task in (step, full) if task])
-        if done is full:
-            full = None
-            stopped = (yield from _told(story, timeline.FULL, _result(done))) or stopped
-            continue
-        step, failed = yield from lane.follow(_result(done))
-        if failed and full:
-            # Six more hours of evaluation would not save a commit that cannot be deployed.
-            yield story.act(cancel_evaluation, {"id": story.child("full")})
-        stopped = failed or stopped
+        try:
+            if done is full:
+                full = None
+                yield from _judged(story, timeline.FULL, _result(done))
+            else:
+                step = None
+                step = yield from _next_step(story, _result(done))
+        except Exception as error:
+            stopped = stopped or error
+            if full:
+                yield story.act(cancel_evaluation, {"id": story.child("full")})
     if stopped:
-        raise Ended(Outcome.FAILED, stopped)
+        raise stopped
 
 
-class _Lane:
-    """The steps of the first environment, one after the other: build, ask if it wants approvers, deploy."""
+def _begin_full_evaluation(story: Story) -> Generator[Any, Any, TaskBase | None]:
+    if opt_out.skips_full_evaluation(story.record.changes, story.record.opt_outs):
+        yield from story.end(timeline.FULL, StageState.SKIPPED, messages.skipped_because(story.record.opt_outs))
+        return None
+    if story.record.opt_outs:
+        story.note(messages.opt_out_of_some(story.record.opt_outs))
+    yield from story.begin_stage(timeline.FULL, f"{story.child('full')}:shards")
+    return story.call("evaluation", story.evaluation_order("full"), story.child("full"))
 
-    def __init__(self, story: Story, environment: Environment) -> None:
-        self.story = story
-        self.environment = environment
-        self.stage = timeline.BUILD
 
-    def build(self) -> TaskBase:
-        story = self.story
-        order = {"snapshot": story.snapshot, "target": story.wire_config["target"], "commit": story.record.commit.sha}
-        return story.context.call_activity(build_image, order)
-
-    def follow(self, result: dict[str, Any]) -> Generator[Any, Any, tuple[TaskBase | None, str]]:
-        """Take in what a step came to. Returns the next step, or None, and what stops the release, or ""."""
-        story = self.story
-        if self.stage == timeline.BUILD:
-            if "error" in result:
-                yield from story.end(timeline.BUILD, StageState.FAILED, result["error"])
-                return None, f"The image could not be built: {result['error']}"
-            story.keep_image(read(Image, result["image"]))
-            yield from story.end(timeline.BUILD, StageState.PASSED, messages.short_digest(result["image"]["digest"]))
-            if self.environment.approvers:
-                yield from _approve(story, self.environment)
-            self.stage = timeline.deploy(self.environment.name)
-            child = story.child(self.stage)
-            yield from story.begin_stage(self.stage, child)
-            return story.call("deployment", story.deployment_order(self.environment), child), ""
-        return None, (yield from _deployed(story, self.environment, result))
+def _next_step(story: Story, result: dict[str, Any]) -> Generator[Any, Any, TaskBase | None]:
+    """Take in what building or deploying came to, and return what follows: after the build, the deployment."""
+    first = story.config.environments[0]
+    if story.record.image:
+        yield from _deployed(story, first, result)
+        return None
+    if "error" in result:
+        yield from story.end(timeline.BUILD, StageState.FAILED, result["error"])
+        raise Ended(Outcome.FAILED, messages.build_failed(result["error"]))
+    story.keep_image(read(Image, result["image"]))
+    yield from story.end(timeline.BUILD, StageState.PASSED, messages.short_digest(result["image"]["digest"]))
+    return (yield from _begin_deployment(story, first))
 
 
 def _promote(story: Story, environment: Environment) -> Steps:
     """Ask the environment's approvers, then deploy the same image there."""
     if environment.approvers:
         yield from _approve(story, environment)
-    stage = timeline.deploy(environment.name)
-    yield from story.begin_stage(stage, story.child(stage))
-    result = yield story.call("deployment", story.deployment_order(environment), story.child(stage))
-    stopped = yield from _deployed(story, environment, result)
-    if stopped:
-        raise Ended(Outcome.FAILED, stopped)
+    result = yield (yield from _begin_deployment(story, environment))
+    yield from _deployed(story, environment, result)
 
 
 def _approve(story: Story, environment: Environment) -> Steps:
@@ -188,8 +185,8 @@ def _approve(story: Story, environment: Environment) -> Steps:
     if "error" in opened:
         yield from story.end(stage, StageState.FAILED, opened["error"])
         raise Ended(Outcome.FAILED, opened["error"])
-    yield from story.begin_stage(stage, child, f"needs {environment.approvals} of {len(environment.approvers)}")
-    decided = yield story.call("approval", opened["request"], child)
+    yield from story.begin_stage(stage, child, messages.votes_needed(environment))
+    decided = yield story.call("approval", {"request": opened["request"]}, child)
     votes = tuple(read(Vote, vote) for vote in decided["votes"])
     story.keep_votes(environment.name, votes)
     decision = decided["decision"]
@@ -198,25 +195,44 @@ def _approve(story: Story, environment: Environment) -> Steps:
         raise Ended(OUTCOME_OF_DECISION[decision], messages.not_approved(environment.name, decision, votes))
 
 
-def _told(story: Story, stage: str, result: dict[str, Any]) -> Generator[Any, Any, str]:
-    """Record what an evaluation came to. Returns what stops the release, or ""."""
-    if "error" in result:
-        yield from story.end(stage, StageState.FAILED, result["error"])
-        return f"{messages.stage_title(stage)} could not run: {result['error']}"
-    summary = read(EvaluationSummary, result["summary"])
-    story.keep_evaluation(summary)
-    yield from story.end(stage, timeline.STATE_OF_VERDICT[summary.verdict], messages.verdict_detail(summary))
-    return messages.stopped_by_evaluation(summary) if summary.verdict is Verdict.FAILED else ""
+def _begin_deployment(story: Story, environment: Environment) -> Generator[Any, Any, TaskBase]:
+    stage = timeline.deploy(environment.name)
+    yield from story.begin_stage(stage, story.child(stage))
+    return story.call("deployment", story.deployment_order(environment), story.child(stage))
 
 
-def _deployed(story: Story, environment: Environment, result: dict[str, Any]) -> Generator[Any, Any, str]:
+def _deployed(story: Story, environment: Environment, result: dict[str, Any]) -> Steps:
     stage = timeline.deploy(environment.name)
     if not result["ok"]:
         yield from story.end(stage, StageState.FAILED, result["detail"])
-        return f"The deployment to {environment.name} did not hold: {result['detail']}"
-    story.keep_deployment(read(Deployment, result["deployment"]))
-    yield from story.end(stage, StageState.PASSED, result["detail"], result["deployment"]["url"])
-    return ""
+        raise Ended(Outcome.FAILED, messages.deployment_failed(environment.name, result["detail"]))
+    deployment = read(Deployment, result["deployment"])
+    story.record = timeline.add_deployment(story.record, deployment)
+    yield from story.end(stage, StageState.PASSED, result["detail"], deployment.url)
+
+
+def _judged(story: Story, stage: str, result: dict[str, Any]) -> Steps:
+    """Record what an evaluation came to. Raises Ended when it stops the release."""
+    if result.get("cancelled"):
+        yield from story.end(stage, StageState.CANCELLED)
+        return
+    if "error" in result:
+        yield from story.end(stage, StageState.FAILED, result["error"])
+        raise Ended(Outcome.FAILED, messages.could_not_evaluate(stage, result["error"]))
+    summary = read(EvaluationSummary, result["summary"])
+    story.record = timeline.add_evaluation(story.record, summary)
+    yield from story.end(stage, timeline.STATE_OF_VERDICT[summary.verdict], messages.verdict_detail(summary))
+    if summary.verdict is Verdict.FAILED:
+        raise Ended(Outcome.FAILED, messages.stopped_by_evaluation(summary))
+
+
+def _keep_baseline(story: Story) -> Steps:
+    """Production runs already: that its evaluations could not be kept is worth a note, not the release."""
+    kept = [asdict(summary) for summary in story.record.evaluations]
+    try:
+        yield story.act(keep_baseline, {"release": story.record.id, "evaluations": kept})
+    except Exception as error:
+        story.note(messages.baseline_not_kept(error))
 
 
 def _result(task: TaskBase) -> Any:

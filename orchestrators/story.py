@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import asdict, replace
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -14,20 +15,14 @@ from activities.save_record import save_record
 from activities.tell_github import tell_github
 from domain import messages, timeline
 from domain.config import Config, Environment
-from domain.models import (
-    Deployment,
-    EvaluationSummary,
-    Image,
-    Origin,
-    Outcome,
-    ReleaseRecord,
-    ReleaseRequest,
-    StageState,
-    Vote,
-)
+from domain.models import Image, Origin, Outcome, ReleaseRecord, ReleaseRequest, StageState, Vote
 from orchestrators.retries import PATIENTLY
 
 Steps = Generator[Any, Any, None]
+
+# When GitHub did not take the end of a release, it is told again after these pauses: over four hours in all.
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 60, 90))
+ASKED_AGAIN = 60  # times that GitHub is asked for something a release cannot do without
 
 
 class Ended(Exception):
@@ -42,40 +37,17 @@ class Ended(Exception):
 class Story:
     """The record of one release in the making. Deterministic: clock and ids come from the context."""
 
-    def __init__(
-        self,
-        context: df.DurableOrchestrationContext,
-        record: ReleaseRecord,
-        snapshot: str,
-        wire_config: dict[str, Any],
-        refusal: str,
-    ) -> None:
+    def __init__(self, context: df.DurableOrchestrationContext, request: ReleaseRequest) -> None:
         self.context = context
-        self.record = record
-        self.snapshot = snapshot
-        self.wire_config = wire_config
-        self.refusal = refusal  # why there is no config to follow, or ""
+        self.request = request
+        self.record: ReleaseRecord = timeline.open_record(context.instance_id, request, _now(context))
+        self.snapshot = ""
+        self.wire_config: dict[str, Any] = {}
         self._untold: set[str] = set()
-
-    @classmethod
-    def begin(
-        cls,
-        context: df.DurableOrchestrationContext,
-        request: ReleaseRequest,
-        origin: Origin,
-        snapshot: str,
-        found: dict[str, Any],
-    ) -> Story:
-        """Open the record and lay out the stages that the commit's own config asks for."""
-        record = timeline.open_record(context.instance_id, request, origin, _now(context))
-        story = cls(context, record, snapshot, found.get("config", {}), found.get("error", ""))
-        if not story.refusal:
-            story.record = timeline.plan_stages(record, story.config)
-        return story
 
     @cached_property
     def config(self) -> Config:
-        """The commit's own config."""
+        """The commit's own config; only once it was read."""
         return Config.model_validate(self.wire_config)
 
     def child(self, name: str) -> str:
@@ -90,6 +62,22 @@ class Story:
         """Call a child orchestration by name: from a handle the SDK would take the wrapper's `str` for its result."""
         return self.context.call_sub_orchestrator(orchestrator, payload, instance)
 
+    def ask_github(self, activity: Any, payload: Any) -> Generator[Any, Any, Any]:
+        """Ask for what the release cannot do without, waiting as long as GitHub says between two tries.
+
+        Raises Ended when GitHub refuses, or is away for too long.
+        """
+        for _ in range(ASKED_AGAIN):
+            answer = yield self.act(activity, payload)
+            if "retry_after" not in answer:
+                break
+            yield self.context.create_timer(
+                self.context.current_utc_datetime + timedelta(seconds=answer["retry_after"])
+            )
+        if "error" in answer or "retry_after" in answer:
+            raise Ended(Outcome.FAILED, answer.get("error", messages.GITHUB_AWAY))
+        return answer
+
     def begin_stage(self, name: str, instance: str = "", detail: str = "") -> Steps:
         """Say that a stage runs now."""
         self.record = timeline.begin(self.record, name, _now(self.context), instance, detail)
@@ -101,29 +89,38 @@ class Story:
         yield from self.publish(name)
 
     def close(self, outcome: Outcome, reason: str) -> Steps:
-        """End the release and tell everybody, until GitHub has taken the message or ten minutes are over."""
+        """End the release and tell everybody; when GitHub is away, again and again for hours."""
         running = [stage.name for stage in timeline.current_stages(self.record)]
         self.record = timeline.close(self.record, outcome, reason, _now(self.context))
         yield from self.publish(*running, timeline.PREPARE)
+        for pause in PAUSES:
+            if not self._untold:
+                return
+            yield self.context.create_timer(self.context.current_utc_datetime + pause)
+            yield from self._tell()
         if self._untold:
-            yield self.act(tell_github, self._message(insist=True))
+            self.note(messages.NEVER_TOLD)
+            yield self.act(save_record, asdict(self.record))
 
     def publish(self, *stages: str) -> Steps:
         """Keep the record, show it, and tell GitHub which stages changed. GitHub's outages do not stop a release."""
         self.context.set_custom_status(self._status())
-        yield self.act(save_record, asdict(self.record))
         self._untold.update(stages)
-        told = yield self.act(tell_github, self._message(insist=False))
-        if told["delivered"]:
-            self._untold.clear()
+        yield self.act(save_record, asdict(self.record))
+        yield from self._tell()
 
-    def keep_evaluation(self, summary: EvaluationSummary) -> None:
-        """Add an evaluation to the record."""
-        self.record = timeline.add_evaluation(self.record, summary)
+    def note(self, text: str) -> None:
+        """Keep something a person should know."""
+        self.record = timeline.note(self.record, text)
 
-    def keep_deployment(self, deployment: Deployment) -> None:
-        """Add a deployment to the record."""
-        self.record = timeline.add_deployment(self.record, deployment)
+    def know_origin(self, origin: Origin) -> None:
+        """Take in where the release comes from."""
+        self.record = timeline.know_origin(self.record, origin)
+
+    def plan(self, wire_config: dict[str, Any]) -> None:
+        """Lay out every stage that the commit's own config asks for."""
+        self.wire_config = wire_config
+        self.record = timeline.plan_stages(self.record, self.config)
 
     def keep_image(self, image: Image) -> None:
         """Add the image, built once for all environments."""
@@ -132,10 +129,6 @@ class Story:
     def keep_votes(self, environment: str, votes: tuple[Vote, ...]) -> None:
         """Add the votes on one environment."""
         self.record = replace(self.record, votes={**self.record.votes, environment: votes})
-
-    def evaluations(self) -> list[str]:
-        """Return the ids of the evaluations this release has."""
-        return [summary.id for summary in self.record.evaluations]
 
     def evaluation_order(self, kind: str) -> dict[str, Any]:
         """Return what an evaluation of this commit needs."""
@@ -150,7 +143,8 @@ class Story:
 
     def deployment_order(self, environment: Environment) -> dict[str, Any]:
         """Return what a deployment of this release's image needs."""
-        assert self.record.image is not None  # noqa: S101 - the build comes before every deployment
+        if self.record.image is None:
+            raise ValueError(f"{self.record.id} has no image to deploy")
         return {
             "release": self.record.id,
             "repository": self.record.repository,
@@ -171,8 +165,12 @@ class Story:
             "at": _now(self.context),
         }
 
-    def _message(self, insist: bool) -> dict[str, Any]:
-        return {"record": asdict(self.record), "stages": sorted(self._untold), "insist": insist}
+    def _tell(self) -> Steps:
+        told = yield self.act(tell_github, {"record": asdict(self.record), "stages": sorted(self._untold)})
+        if told["delivered"]:
+            self._untold.clear()
+        if told.get("refused"):
+            self.note(told["refused"])
 
     def _status(self) -> dict[str, Any]:
         running = timeline.current_stages(self.record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+from domain import timeline
 from domain.config import read_config
 from domain.models import (
     Change,
@@ -15,6 +16,7 @@ from domain.models import (
     Image,
     Metric,
     Origin,
+    ReleaseRecord,
     ReleaseRequest,
     Verdict,
 )
@@ -49,6 +51,12 @@ def request(**fields: Any) -> ReleaseRequest:
     """Return a push of SHA to main."""
     known = ReleaseRequest(REPOSITORY, SHA, "b" * 40, "main", "sam", "11111111-2222-3333-4444-555555555555")
     return replace(known, **fields)
+
+
+def record(**fields: Any) -> ReleaseRecord:
+    """Return the release of SHA, its stages laid out and none of them run."""
+    opened = timeline.open_record(RELEASE, request(), "2026-11-23T09:00:00Z")
+    return replace(timeline.plan_stages(timeline.know_origin(opened, origin()), CONFIG), **fields)
 
 
 def origin(**fields: Any) -> Origin:

@@ -71,7 +71,7 @@ def imports(module: str, path: Path) -> Iterator[Import]:
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(tree):
         for name in _names(node, package):
-            yield Import(module, node.lineno, name, id(node) in guarded)
+            yield Import(module, getattr(node, "lineno", 0), name, id(node) in guarded)
 
 
 def _checks_types(node: ast.AST) -> bool:

@@ -110,7 +110,7 @@ def _believe(req: func.HttpRequest, settings: Settings, token: str, blobs: Blobs
     assert request is not None  # noqa: S101 - check_link refuses a link without a request
     approvals.check_person(approver, name, settings.people)
     if may_vote:
-        approvals.check_eligible(approver, request)
+        approvals.check_eligible(approver, request, settings.people)
     stored = blobs.read_json(blob_names.evidence(link.release, link.environment))
     return Case(token, link.approver, approver, name, request, approvals.check_evidence(stored, request))
 
@@ -142,8 +142,11 @@ def _record(case: Case, vote: Vote, blobs: Blobs) -> bool:
     """
     where = case.request.release, case.request.environment
     name = blob_names.vote(*where, case.number)
-    outcome = blobs.read_json(blob_names.approval_outcome(*where))
+    door = blob_names.approval_outcome(*where)
+    outcome = blobs.read_json(door)
     if outcome is None and blobs.create_json(name, asdict(vote)):
+        if blobs.exists(door):
+            raise Conflict("The votes were being counted when yours arrived. The release page says whether it counted.")
         return True
     kept = blobs.read_json(name)
     if kept is None:

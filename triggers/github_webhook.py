@@ -58,13 +58,13 @@ def read_event(headers: Mapping[str, str], body: bytes, secret: str) -> Push | O
     delivery = headers.get("x-github-delivery", "")
     try:
         payload = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest("The delivery is not JSON: set the webhook's content type to application/json.") from error
     try:
         if name == "push" and payload["ref"].startswith("refs/heads/"):
             return _push(payload, delivery)
         action = payload.get("action")
-        repository = (payload.get("repository") or {}).get("full_name", "")
+        repository = str((payload.get("repository") or {}).get("full_name", ""))
         return OtherEvent(name=f"{name}.{action}" if action else name, repository=repository, delivery=delivery)
     except (KeyError, TypeError, AttributeError) as error:
         raise BadRequest(f"The {name or 'unnamed'} event lacks what GitHub sends with it ({error}).") from error

@@ -15,6 +15,7 @@ from activities.conclude_evaluation import conclude
 from activities.keep_baseline import keep
 from activities.plan_evaluation import cut, make_plan
 from adapters.blobs import Blobs
+from adapters.records import read_snapshot_file
 from domain import blob_names
 from domain.errors import Invalid
 from domain.models import Verdict
@@ -34,6 +35,7 @@ def store_snapshot(blobs: Blobs, **files: str) -> None:
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
     blobs.write(blob_names.snapshot(SNAPSHOT), packed.getvalue())
+    read_snapshot_file.cache_clear()  # outside of tests a name never gets other content
 
 
 def rows(count: int) -> str:
@@ -58,7 +60,7 @@ def evaluate(blobs: Blobs, scores: dict[str, float | None], release: str = sampl
     make_plan(order(release=release), blobs)
     evaluation = f"{release}.full"
     lines = [json.dumps(row(name, score, None if score is not None else "HTTP 500")) for name, score in scores.items()]
-    blobs.write(blob_names.shard(evaluation, 0), "\n".join(lines).encode())
+    blobs.write(blob_names.shard(evaluation, 0), "".join(f"{line}\n" for line in lines).encode())
     summary = conclude(evaluation, [], 12.0, NOW, blobs)
     blobs.write_json(blob_names.summary(evaluation), asdict(summary))
     return summary
@@ -149,7 +151,7 @@ def test_second_release_is_compared_row_by_row_with_the_first(blobs: Blobs) -> N
     """The rows that got worse are named, and the drop fails its gate although the mean is still high."""
     store_snapshot(blobs, **{"data/full.jsonl": rows(40)})
     first = evaluate(blobs, {f"r{n}": 0.9 for n in range(40)})
-    keep(samples.RELEASE, [first.id], blobs)
+    keep(samples.RELEASE, [first], blobs)
 
     second = evaluate(blobs, {f"r{n}": 0.9 if n > 9 else 0.4 for n in range(40)}, release="release-second")
 
@@ -162,7 +164,7 @@ def test_second_release_is_compared_row_by_row_with_the_first(blobs: Blobs) -> N
 def test_changed_dataset_is_not_compared(blobs: Blobs) -> None:
     """A difference between two datasets says nothing about the app."""
     store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
-    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.9 for n in range(4)}).id], blobs)
+    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.9 for n in range(4)})], blobs)
     store_snapshot(blobs, **{"data/full.jsonl": rows(5)})
 
     second = evaluate(blobs, {f"r{n}": 0.9 for n in range(5)}, release="release-second")
@@ -175,6 +177,42 @@ def test_evaluation_that_did_not_pass_is_no_baseline(blobs: Blobs) -> None:
     """Otherwise a bad release would lower the bar for the next."""
     store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
 
-    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.1 for n in range(4)}).id], blobs)
+    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.1 for n in range(4)})], blobs)
 
     assert blobs.read_json(blob_names.baseline(samples.REPOSITORY, "data/full.jsonl")) is None
+
+
+def test_gates_on_drops_work_again_after_the_dataset_has_changed(blobs: Blobs) -> None:
+    """The release that could not be compared becomes the baseline, so the next drop is seen."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(40)})
+    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.9 for n in range(40)})], blobs)
+    store_snapshot(blobs, **{"data/full.jsonl": rows(41)})
+    keep("release-second", [evaluate(blobs, {f"r{n}": 0.9 for n in range(41)}, release="release-second")], blobs)
+
+    third = evaluate(blobs, {f"r{n}": 0.6 for n in range(41)}, release="release-third")
+
+    assert third.verdict is Verdict.FAILED
+    assert third.comparison.baseline == "release-second.full"
+
+
+def test_half_a_line_of_a_killed_worker_is_no_row(blobs: Blobs) -> None:
+    """Its row is a row with an error; line breaks inside JSON are none."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(3)})
+    make_plan(order(), blobs)
+    whole = json.dumps({**row("r0", 0.9), "output": {"answer": "a\u2028b\u0085c"}}, ensure_ascii=False)
+    blobs.write(blob_names.shard(f"{samples.RELEASE}.full", 0), f'{whole}\n{{"id": "r1", "sco'.encode())
+
+    summary = conclude(f"{samples.RELEASE}.full", [], 1.0, NOW, blobs)
+
+    assert (summary.scored, summary.errored) == (1, 2)
+
+
+def test_baseline_whose_results_are_gone_is_refused(blobs: Blobs) -> None:
+    """The evaluation still comes to a verdict."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(40)})
+    blobs.write_json(blob_names.baseline(samples.REPOSITORY, "data/full.jsonl"), {"evaluation": "gone"})
+
+    summary = evaluate(blobs, {f"r{n}": 0.9 for n in range(40)})
+
+    assert summary.comparison.refused == "the baseline's results are no longer stored"
+    assert summary.verdict is Verdict.INCONCLUSIVE

@@ -142,10 +142,10 @@ def test_a_probe_tells_what_real_requests_showed(apps, shelf):
     slow = probing.probe(url, [{"question": "sleep"}], 1, timeout=0.3)
 
     assert (good.healthy, good.requests, good.errors, good.detail) == (True, 5, 0, "5 requests answered")
-    assert 0 < good.latency_p95 < 10
+    assert len(good.latencies) == 5
     assert (mixed.healthy, mixed.requests, mixed.errors) == (True, 4, 2)
     assert mixed.detail == "2 of 4 requests failed: status 400"
-    assert (bad.healthy, bad.errors, bad.latency_p95) == (False, 2, None)
+    assert (bad.healthy, bad.errors, bad.latencies) == (False, 2, ())
     assert (silent.healthy, silent.requests, silent.detail) == (True, 0, "healthy; no questions were asked")
     assert (slow.healthy, slow.detail) == (False, "1 of 1 requests failed: no answer within 0.3 s")
 

@@ -104,7 +104,7 @@ def test_link_without_a_request_is_not_found() -> None:
 
 def test_only_the_approver_may_use_a_link() -> None:
     """People are compared by their sign-in name, whatever its case."""
-    approvals.check_person("maria", "Maria@Helpdesk.example", {"maria": "maria@helpdesk.example"})
+    approvals.check_person("Maria", "Maria@Helpdesk.example", {"maria": "maria@helpdesk.example"})
 
     with pytest.raises(Forbidden, match=r"You are signed in as eve@evil\.example, and this link is for maria"):
         approvals.check_person("maria", "eve@evil.example", {"maria": "maria@helpdesk.example"})
@@ -112,10 +112,18 @@ def test_only_the_approver_may_use_a_link() -> None:
 
 def test_author_may_not_vote_where_self_approval_is_barred() -> None:
     """The message says why."""
-    approvals.check_eligible("maria", REQUEST)
+    approvals.check_eligible("maria", REQUEST, {})
 
     with pytest.raises(Forbidden, match="Priya wrote a change in this release, and prod bars self-approval"):
-        approvals.check_eligible("Priya", REQUEST)
+        approvals.check_eligible("Priya", REQUEST, {})
+
+
+def test_second_login_of_an_author_may_not_vote_either() -> None:
+    """It is the person who is barred."""
+    people = {"priya": "priya@contoso.com", "priya-admin": "Priya@contoso.com"}
+
+    with pytest.raises(Forbidden, match="bars self-approval"):
+        approvals.check_eligible("priya-admin", REQUEST, people)
 
 
 @pytest.mark.parametrize(

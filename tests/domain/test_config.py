@@ -27,6 +27,7 @@ evaluation:
   full: {data: data/full.jsonl, gates: ["f1 drop <= 0.05"]}
 environments:
   - {name: dev}
+validate: {sample: data/sample.jsonl}
 """
 
 
@@ -53,11 +54,11 @@ def test_example_in_the_docs_loads():
 
 
 def test_what_is_left_out_has_its_default():
-    """A file of ten lines is enough."""
+    """A file of eleven lines is enough."""
     config = read_config(SMALL)
 
     assert (config.branches.develop, config.branches.main) == ("develop", "main")
-    assert (config.validation.commands, config.validation.sample) == ([], None)
+    assert (config.validation.commands, config.validation.sample) == ([], "data/sample.jsonl")
     assert (config.evaluation.concurrency, config.evaluation.row_timeout) == (8, 120)
     assert (config.opt_out.label, config.opt_out.expires_after) == ("skip-e2e-evaluation", 604800)
     assert (config.environments[0].expires_after, config.environments[0].watch) == (259200, 300)
@@ -128,7 +129,7 @@ def test_every_problem_is_listed_with_its_line():
         'expected a path inside the repository, relative, with "/" and without ".."',
         "drawbridge.yaml:10: environments.0.name: is 'Dev'; "
         'expected a name of lower-case letters, digits and -, such as "nonprod"',
-        "drawbridge.yaml:11: nightly: unknown key; expected one of: "
+        "drawbridge.yaml:12: nightly: unknown key; expected one of: "
         "version, target, branches, validate, evaluation, opt_out, environments, schedule",
     ]
 
@@ -216,7 +217,7 @@ def test_a_bad_value_is_refused_with_what_was_expected(old, new, message):
 @pytest.mark.parametrize("command", ["'pytest -q", "  "])
 def test_a_command_that_cannot_be_split_is_refused(command):
     """Commands run without a shell, so their quotes must balance."""
-    assert "validate.commands.0" in refusal(SMALL + f'validate: {{commands: ["{command}"]}}\n')
+    assert "validate.commands.0" in refusal(changed("{sample:", f'{{commands: ["{command}"], sample:'))
 
 
 def connected(line: str) -> str:
@@ -320,7 +321,7 @@ def test_a_key_that_is_not_text_is_refused():
     """`on`, `yes` and numbers as keys mean something else to every reader."""
     message = refusal(SMALL + "2: x\n")
 
-    assert message == "drawbridge.yaml:11: the file: a key is not text; expected keys in letters, or in quotes"
+    assert message == "drawbridge.yaml:12: the file: a key is not text; expected keys in letters, or in quotes"
 
 
 def test_aliases_cannot_blow_the_file_up():

@@ -365,7 +365,7 @@ def simulated(drop: float, count: int, rng: random.Random) -> Verdict:
 
 def test_a_drop_at_the_margin_rarely_passes():
     """With a true drop of exactly the margin at most about 2.5 % of evaluations pass: the gate's promise."""
-    rng = random.Random(5)  # noqa: S311  simulation, nothing to guess
+    rng = random.Random(5)
     verdicts = [simulated(0.05, 60, rng) for _ in range(600)]
 
     assert verdicts.count(PASSED) / 600 <= 0.045
@@ -373,7 +373,7 @@ def test_a_drop_at_the_margin_rarely_passes():
 
 def test_no_drop_passes_when_there_are_enough_rows():
     """With 300 rows and no true drop nearly every evaluation passes, and none of them is failed."""
-    rng = random.Random(6)  # noqa: S311  simulation, nothing to guess
+    rng = random.Random(6)
     verdicts = [simulated(0.0, 300, rng) for _ in range(100)]
 
     assert verdicts.count(PASSED) >= 95

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from domain import messages, timeline
-from domain.models import Comparison, OptOut, Outcome, ReleaseRecord, RowChange, StageState, Verdict, Vote
+from domain.models import Comparison, OptOut, Outcome, RowChange, StageState, Verdict, Vote
 from tests import samples
 
 AT = "2026-11-23T09:00:00Z"
-PAGE = "https://drawbridge.contoso.com/api/releases/x"
-
-
-def record(**fields: object) -> ReleaseRecord:
-    """Return a release that has just been laid out."""
-    opened = timeline.open_record(samples.RELEASE, samples.request(), samples.origin(), AT)
-    return replace(timeline.plan_stages(opened, samples.CONFIG), **fields)  # type: ignore[arg-type]
+SITE = "https://drawbridge.contoso.com/api"
 
 
 def test_comment_says_where_the_release_is_and_what_comes_next() -> None:
     """The headline, the stages and the next step stand in one comment."""
-    running = timeline.begin(timeline.end(record(), "prepare", StageState.PASSED, AT), "validate", AT)
+    running = timeline.begin(timeline.end(samples.record(), "prepare", StageState.PASSED, AT), "validate", AT)
 
-    body = messages.release_comment(running, PAGE, {})
+    body = messages.release_comment(running, SITE, {})
 
     assert body.startswith("### Drawbridge: `c0ffee0` – Validate")
     assert "| ⏳ running | Validate |  |" in body
     assert "**Next:** Then: Minimal evaluation." in body
-    assert body.endswith(f"[Release page]({PAGE})")
+    assert body.endswith(f"[Release page]({SITE}/releases/{samples.RELEASE})")
 
 
 def test_comment_has_a_link_for_each_approver() -> None:
     """They are mentioned, so that GitHub tells them."""
-    body = messages.release_comment(record(), PAGE, {"prod": {"maria": "https://x/1", "jonas": "https://x/2"}})
+    body = messages.release_comment(samples.record(), SITE, {"prod": {"maria": "https://x/1", "jonas": "https://x/2"}})
 
     assert "**Approval for prod** – each link works only for its person, signed in:" in body
     assert "- @maria: [look at the evidence and decide](https://x/1)" in body
@@ -44,7 +36,9 @@ def test_comment_has_a_link_for_each_approver() -> None:
 def test_skipped_evaluation_is_never_green() -> None:
     """GitHub shows pending, which neither passes nor fails, and says who skipped it."""
     opt_out = OptOut("skip-e2e-evaluation", 7, "alex", AT)
-    skipped = timeline.end(record(), "evaluate-full", StageState.SKIPPED, AT, messages.skipped_because([opt_out]))
+    skipped = timeline.end(
+        samples.record(), "evaluate-full", StageState.SKIPPED, AT, messages.skipped_because([opt_out])
+    )
     stage = next(stage for stage in skipped.stages if stage.name == "evaluate-full")
 
     context, state, description = messages.commit_status(stage)
@@ -67,7 +61,7 @@ def test_skipped_evaluation_is_never_green() -> None:
 )
 def test_only_a_passed_stage_is_a_success_on_github(state: StageState, github: str) -> None:
     """A required status lets nothing through that did not pass."""
-    stage = next(iter(timeline.end(record(), "validate", state, AT).stages[1:]))
+    stage = next(iter(timeline.end(samples.record(), "validate", state, AT).stages[1:]))
 
     assert messages.commit_status(stage)[1] == github
 
@@ -76,9 +70,11 @@ def test_rows_that_got_worse_are_named_by_id_only() -> None:
     """Row text stays in the private network; an id from a dataset cannot carry markup."""
     worse = (RowChange("vpn-3", "f1", 0.9, 0.1), RowChange("<img src=x>`", "f1", 0.8, 0.2))
     comparison = Comparison("other", "e" * 40, None, (), worse)
-    evaluated = timeline.add_evaluation(record(), samples.summary(verdict=Verdict.FAILED, comparison=comparison))
+    evaluated = timeline.add_evaluation(
+        samples.record(), samples.summary(verdict=Verdict.FAILED, comparison=comparison)
+    )
 
-    body = messages.release_comment(evaluated, PAGE, {})
+    body = messages.release_comment(evaluated, SITE, {})
 
     assert "Rows that got worse: `vpn-3` (f1 0.90 → 0.10), `?img?src?x??` (f1 0.80 → 0.20)" in body
 
@@ -86,16 +82,16 @@ def test_rows_that_got_worse_are_named_by_id_only() -> None:
 def test_refused_comparison_says_why_there_are_no_deltas() -> None:
     """Nobody takes a missing delta for "no change"."""
     comparison = Comparison("other", "e" * 40, "the dataset changed")
-    evaluated = timeline.add_evaluation(record(), samples.summary(comparison=comparison))
+    evaluated = timeline.add_evaluation(samples.record(), samples.summary(comparison=comparison))
 
-    assert "Not compared with the baseline: the dataset changed" in messages.release_comment(evaluated, PAGE, {})
+    assert "Not compared with the baseline: the dataset changed" in messages.release_comment(evaluated, SITE, {})
 
 
 def test_vote_and_its_comment_are_shown() -> None:
     """With the approver's words, made harmless."""
     vote = Vote("maria", "maria@x", "reject", "not **now** @all", "d", AT)
 
-    body = messages.release_comment(record(votes={"prod": (vote,)}), PAGE, {})
+    body = messages.release_comment(samples.record(votes={"prod": (vote,)}), SITE, {})
 
     assert "- prod: rejected by maria – not \\*\\*now\\*\\* @\u200ball" in body
 
@@ -105,11 +101,13 @@ def test_vote_and_its_comment_are_shown() -> None:
     [
         ("a\nb\r\n# c", "a b \\# c"),
         ("@everyone", "@\u200beveryone"),
-        ("[click](http://evil)", "\\[click\\]\\(http://evil\\)"),
+        ("[click](http://evil)", "\\[click\\]\\(http:\u200b//evil\\)"),
         ("<script>", "\\<script\\>"),
         ("a|b", "a\\|b"),
         ("`code`", "\\`code\\`"),
         ("![x](y)", "\\!\\[x\\]\\(y\\)"),
+        ("see https://evil.example", "see https:\u200b//evil.example"),
+        ("WWW.evil.example", "W\u200bWW.evil.example"),
     ],
 )
 def test_text_from_outside_is_harmless_in_markdown(text: str, harmless: str) -> None:
@@ -128,12 +126,12 @@ def test_text_from_outside_is_harmless_in_markdown(text: str, harmless: str) -> 
 )
 def test_every_end_says_what_to_do_next(outcome: Outcome, advice: str) -> None:
     """No end leaves the author alone."""
-    assert advice in messages.next_step(timeline.close(record(), outcome, "because", AT))
+    assert advice in messages.next_step(timeline.close(samples.record(), outcome, "because", AT))
 
 
 def test_waiting_for_approval_says_whose_turn_it_is() -> None:
     """While two stages could be next, the people come first."""
-    waiting = timeline.begin(record(), "approve-nonprod", AT)
+    waiting = timeline.begin(samples.record(), "approve-nonprod", AT)
 
     assert messages.next_step(waiting).startswith("The approvers of nonprod decide.")
 

@@ -27,6 +27,7 @@ def test_good_merge_reaches_production_and_a_worse_one_is_stopped(system: System
 
     worse = system.merge({"flows/echo/echo.py": BAD}, "Answer differently")
     stopped = system.wait_for_end(system.release_of(worse))
+    system.wait_for_verdict(worse, "failed")
     assert stopped.outcome == "failed"
     assert "exact" in stopped.reason
     comparison = stopped.evaluations[0].comparison

@@ -54,14 +54,16 @@ class Task:
 class Stage:
     """Fake activities, scripted events and a clock. It remembers everything that was asked for."""
 
-    activities: dict[str, Callable[[Any], Any]]
-    children: dict[str, Callable[[Any], Any]] = field(default_factory=dict)  # instead of playing them
+    activities: dict[str, Any]
+    children: dict[str, Any] = field(default_factory=dict)  # instead of playing them
     events: list[tuple[timedelta, str]] = field(default_factory=list)  # when, name
     now: datetime = START
     asked: list[tuple[str, Any]] = field(default_factory=list)
     statuses: list[Any] = field(default_factory=list)
     timers: list[Task] = field(default_factory=list)
     generations: int = 1
+    pace: timedelta = timedelta(0)  # how long an activity takes
+    last_first: bool = False  # of several tasks that could end, let the last one end first
 
     def play(self, orchestrator: Any, payload: Any, instance: str = "instance") -> Any:
         """Run an orchestrator to its end and return its output."""
@@ -93,8 +95,9 @@ class Stage:
         ready = [child for child in task.children if child.state is not TaskState.RUNNING]
         work = [child for child in task.children if child.kind in {"activity", "child"}]
         if not ready and work:
-            self._settle(work[0])
-            ready = work[:1]
+            first = work[-1] if self.last_first else work[0]
+            self._settle(first)
+            ready = [first]
         winner = ready[0] if ready else self._earliest(task.children)
         self._settle(winner)
         task.settle(winner)
@@ -117,6 +120,7 @@ class Stage:
     def _answer(self, task: Task) -> Any:
         payload = json.loads(json.dumps(task.payload))
         self.asked.append((task.name, payload))
+        self.now += self.pace
         answers = self.children if task.kind == "child" else self.activities
         return json.loads(json.dumps(answers[task.name](payload)))
 

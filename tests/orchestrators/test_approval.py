@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from domain.approvals import Decision, decide
 from domain.models import ApprovalRequest, Vote
-from orchestrators.approval import approval
+from orchestrators.approval import LOOKS_PER_GENERATION, approval
 from tests import samples
 from tests.orchestrators.stage import START, Stage
 
@@ -28,63 +29,102 @@ REQUEST = ApprovalRequest(
 HOURS = timedelta(hours=1)
 
 
-def stage_with(*voting: tuple[int, str, str], rings: bool = True) -> Stage:
+def stage_with(*voting: tuple[float, str, str], rings: bool = True) -> Stage:
     """Return a stage where people vote: (hours after the start, approver, decision)."""
 
-    def read_votes(_: Any) -> Any:
+    def votes() -> list[Vote]:
         given = [(hours, name, decision) for hours, name, decision in voting if START + hours * HOURS <= stage.now]
-        return [asdict(Vote(name, name, decision, "", DIGEST, str(hours))) for hours, name, decision in given]
+        return [Vote(name, name, decision, "", DIGEST, str(hours)) for hours, name, decision in given]
+
+    def close(_: Any) -> Any:
+        decision = decide(REQUEST, votes())
+        outcome = "expired" if decision is Decision.OPEN else decision.value
+        return {"decision": outcome, "votes": [asdict(vote) for vote in votes()]}
 
     events = [(hours * HOURS, f"approval:prod:{REQUEST.approvers.index(name)}") for hours, name, _ in voting]
-    activities = {"read_votes": read_votes, "remind_approvers": lambda _: None, "close_approval": lambda _: None}
+    activities = {
+        "read_votes": lambda _: [asdict(vote) for vote in votes()],
+        "remind_approvers": lambda _: None,
+        "close_approval": close,
+    }
     stage = Stage(activities, events=events if rings else [])
     return stage
 
 
-def test_quorum_opens_the_bridge() -> None:
-    """Two of three approve; the timers that lost are cancelled, since an open one keeps the instance running."""
-    stage = stage_with((1, "maria", "approve"), (3, "jonas", "approve"))
+def play(stage: Stage) -> Any:
+    """Ask the approvers."""
+    return stage.play(approval, {"request": asdict(REQUEST)})
 
-    output = stage.play(approval, asdict(REQUEST))
+
+def hours(stage: Stage) -> float:
+    """Return how long it took, in hours."""
+    return round((stage.now - START) / HOURS, 1)
+
+
+def test_quorum_opens_the_bridge() -> None:
+    """Two of three approve; the timer that lost is cancelled, since an open one keeps the instance running."""
+    stage = stage_with((1.5, "maria", "approve"), (3.2, "jonas", "approve"))
+
+    output = play(stage)
 
     assert output["decision"] == "approved"
     assert [vote["approver"] for vote in output["votes"]] == ["maria", "jonas"]
-    assert stage.now == START + 3 * HOURS
-    assert all(timer.cancelled for timer in stage.timers)
-    assert stage.payloads("close_approval")[0]["decision"] == "approved"
+    assert hours(stage) == 3.2
+    assert stage.timers[-1].cancelled
 
 
 def test_one_rejection_ends_it() -> None:
     """Also after an approval."""
-    stage = stage_with((1, "maria", "approve"), (2, "priya", "reject"))
+    stage = stage_with((1.5, "maria", "approve"), (2.5, "priya", "reject"))
 
-    assert stage.play(approval, asdict(REQUEST))["decision"] == "rejected"
+    assert play(stage)["decision"] == "rejected"
+    assert hours(stage) == 2.5
 
 
 def test_nobody_votes_and_it_expires_after_one_reminder() -> None:
-    """The reminder comes once, at its time; the deadline ends it."""
+    """The reminder comes once, at its time; the deadline ends it, several generations later."""
+    reminded: list[datetime] = []
     stage = stage_with()
+    stage.activities["remind_approvers"] = lambda _: reminded.append(stage.now)
 
-    output = stage.play(approval, asdict(REQUEST))
+    output = play(stage)
 
     assert output == {"decision": "expired", "votes": []}
-    assert len(stage.payloads("remind_approvers")) == 1
-    assert stage.now.isoformat() == "2026-11-26T09:00:00+00:00"
+    assert [round((at - START) / HOURS, 1) for at in reminded] == [24.0]
+    assert hours(stage) == 72.0
+    assert stage.generations == 72 // LOOKS_PER_GENERATION + 1
 
 
 def test_one_approval_is_not_two() -> None:
     """A quorum that is not reached expires, and the vote that was given is kept."""
-    stage = stage_with((1, "maria", "approve"))
+    stage = stage_with((1.5, "maria", "approve"))
 
-    output = stage.play(approval, asdict(REQUEST))
+    output = play(stage)
 
     assert output["decision"] == "expired"
     assert [vote["approver"] for vote in output["votes"]] == ["maria"]
 
 
-def test_vote_whose_ring_was_lost_still_counts() -> None:
-    """The reminder reads the votes again: the blobs are the truth."""
-    stage = stage_with((1, "maria", "approve"), (2, "jonas", "approve"), rings=False)
+def test_vote_that_came_before_anybody_listened_counts_at_once() -> None:
+    """Links are out before this orchestration runs."""
+    stage = stage_with((0, "maria", "approve"), (0, "jonas", "approve"), rings=False)
 
-    assert stage.play(approval, asdict(REQUEST))["decision"] == "approved"
-    assert stage.payloads("remind_approvers") == []
+    assert play(stage)["decision"] == "approved"
+    assert hours(stage) == 0.0
+
+
+def test_vote_whose_ring_was_lost_counts_within_the_hour() -> None:
+    """The blobs are the truth, and they are looked at every hour."""
+    stage = stage_with((1.2, "maria", "approve"), (1.4, "jonas", "approve"), rings=False)
+
+    assert play(stage)["decision"] == "approved"
+    assert hours(stage) == 2.0
+
+
+def test_no_timer_is_longer_than_an_hour() -> None:
+    """Long timers stay open on Azure after the decision, whatever is cancelled."""
+    stage = stage_with((1.5, "maria", "reject"))
+
+    play(stage)
+
+    assert all(timer.fire_at - START <= 2 * HOURS for timer in stage.timers)

@@ -15,13 +15,14 @@ import pytest
 from devhost.durable.actions import Response
 from devhost.durable.history import Kind, request
 from devhost.durable.replay import replay
-from orchestrators import approval, deployment, evaluation, jobs, release
+from orchestrators import approval, build, deployment, evaluation, jobs, release
 from tests.orchestrators.stage import generator_of
 
 ORCHESTRATORS = {
     "release": release.release,
     "evaluation": evaluation.evaluation,
     "run_jobs": jobs.run_jobs,
+    "build": build.build,
     "deployment": deployment.deployment,
     "approval": approval.approval,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from domain.models import OptOut, Verdict
 from orchestrators.release import release
 from tests import samples
-from tests.orchestrators.stage import Stage
+from tests.orchestrators.stage import START, Stage
 
 VOTES = [
     {
@@ -33,19 +34,19 @@ def told(stage: Stage) -> dict[str, str]:
 def stage_with(**changes: Any) -> Stage:
     """Return a stage where everything goes well, apart from what a test changes."""
     activities = {
-        "fetch_snapshot": lambda _: {"sha256": "5" * 64, "size": 10},
+        "fetch_snapshot": lambda _: {"snapshot": {"sha256": "5" * 64, "size": 10}},
         "read_config": lambda _: {"config": samples.wire_config()},
-        "find_origin": lambda _: asdict(samples.origin()),
+        "find_origin": lambda _: {"origin": asdict(samples.origin())},
         "save_record": lambda _: None,
-        "tell_github": lambda _: {"delivered": True},
+        "tell_github": lambda _: {"delivered": True, "refused": ""},
         "plan_validation": lambda _: {"plan": "p", "part": "validation", "poll": 1, "stage": "validate"},
-        "build_image": lambda _: {"image": asdict(samples.IMAGE)},
         "open_approval": lambda payload: {"request": {"environment": payload["environment"]["name"]}},
         "keep_baseline": lambda _: None,
         "cancel_evaluation": lambda _: None,
     }
     children = {
         "run_jobs": lambda _: [{"ok": True, "error": ""}],
+        "build": lambda _: {"image": asdict(samples.IMAGE)},
         "evaluation": lambda payload: {"summary": asdict(samples.summary(payload["kind"]))},
         "deployment": lambda payload: {
             "ok": True,
@@ -56,7 +57,7 @@ def stage_with(**changes: Any) -> Stage:
     }
     for name, answer in changes.items():
         (activities if name in activities else children)[name] = answer
-    return Stage(activities, children)
+    return Stage(activities, children, pace=timedelta(seconds=1))
 
 
 def play(stage: Stage) -> Any:
@@ -73,10 +74,8 @@ def test_good_commit_reaches_production() -> None:
     assert output["outcome"] == "released"
     assert set(told(stage).values()) == {"passed"}
     assert [order["environment"]["name"] for order in stage.payloads("deployment")] == ["dev", "nonprod", "prod"]
-    assert stage.payloads("keep_baseline")[0]["evaluations"] == [
-        f"{samples.RELEASE}.minimal",
-        f"{samples.RELEASE}.full",
-    ]
+    kept = stage.payloads("keep_baseline")[0]["evaluations"]
+    assert [summary["id"] for summary in kept] == [f"{samples.RELEASE}.minimal", f"{samples.RELEASE}.full"]
 
 
 def test_image_is_built_once_and_promoted_unchanged() -> None:
@@ -85,24 +84,29 @@ def test_image_is_built_once_and_promoted_unchanged() -> None:
 
     play(stage)
 
-    assert len(stage.payloads("build_image")) == 1
+    assert len(stage.payloads("build")) == 1
     assert {order["image"]["digest"] for order in stage.payloads("deployment")} == {samples.IMAGE.digest}
 
 
-def test_full_evaluation_runs_beside_the_dev_deployment() -> None:
-    """Both are running in the record before either has ended."""
+@pytest.mark.parametrize("last_first", [False, True])
+def test_dev_is_deployed_before_the_full_evaluation_ends_and_after_it_alike(last_first: bool) -> None:
+    """Whichever ends first, both have been started before, and the release goes on only after both."""
     stage = stage_with()
+    stage.last_first = last_first
 
-    play(stage)
+    output = play(stage)
 
-    states = [{entry["name"]: entry["state"] for entry in record["stages"]} for record in stage.payloads("save_record")]
-    assert any(state["build"] == "running" and state["evaluate-full"] == "running" for state in states[1:] if state)
+    assert output["outcome"] == "released"
+    order = [name for name, payload in stage.asked if name in {"build", "deployment"} or payload.get("kind") == "full"]
+    assert order == (["evaluation", "build"] if last_first else ["build", "deployment", "evaluation"])[:3] + (
+        ["deployment"] * (3 if last_first else 2)
+    )
 
 
 def test_opt_out_skips_the_full_evaluation_and_says_by_whom() -> None:
     """The stage is skipped, never passed, and only the minimal evaluation ran."""
     opt_outs = (OptOut("skip-e2e-evaluation", 7, "alex", "2026-11-23T08:00:00Z"),)
-    stage = stage_with(find_origin=lambda _: asdict(samples.origin(opt_outs=opt_outs)))
+    stage = stage_with(find_origin=lambda _: {"origin": asdict(samples.origin(opt_outs=opt_outs))})
 
     output = play(stage)
 
@@ -180,25 +184,121 @@ def test_config_that_cannot_be_read_ends_the_release_with_its_line() -> None:
     assert told(stage) == {"prepare": "failed"}
 
 
+def cancelled_full(payload: dict[str, Any]) -> dict[str, Any]:
+    """Answer as an evaluation does: the full one has been cancelled."""
+    return {"cancelled": True} if payload["kind"] == "full" else {"summary": asdict(samples.summary(payload["kind"]))}
+
+
 def test_failed_dev_deployment_cancels_the_full_evaluation() -> None:
-    """Nobody waits six hours for the verdict on a commit that does not run."""
-    stage = stage_with(deployment=lambda _: {"ok": False, "detail": "dev: it is not healthy"})
+    """Nobody waits six hours for the verdict on a commit that does not run, and the reason is the deployment."""
+    stage = stage_with(
+        deployment=lambda _: {"ok": False, "detail": "dev: it is not healthy"}, evaluation=cancelled_full
+    )
 
     output = play(stage)
 
     assert output["reason"] == "The deployment to dev did not hold: dev: it is not healthy"
     assert stage.payloads("cancel_evaluation") == [{"id": f"{samples.RELEASE}.full"}]
+    assert told(stage)["evaluate-full"] == "cancelled"
 
 
 def test_image_that_cannot_be_built_cancels_the_full_evaluation() -> None:
     """The build is tried while the evaluation runs; its failure stops both."""
-    stage = stage_with(build_image=lambda _: {"error": "flows/chat/flow.dag.yaml is missing"})
+    stage = stage_with(build=lambda _: {"error": "flows/chat/flow.dag.yaml is missing"}, evaluation=cancelled_full)
 
     output = play(stage)
 
     assert output["reason"] == "The image could not be built: flows/chat/flow.dag.yaml is missing"
     assert stage.payloads("deployment") == []
     assert stage.payloads("cancel_evaluation") == [{"id": f"{samples.RELEASE}.full"}]
+
+
+def test_crash_of_the_deployment_still_ends_the_full_evaluation() -> None:
+    """No evaluation runs on for hours behind a release that is over."""
+
+    def crash(_: Any) -> Any:
+        raise RuntimeError("disk on fire\nsecond line")
+
+    stage = stage_with(deployment=crash, evaluation=cancelled_full)
+
+    with pytest.raises(RuntimeError, match="disk on fire"):
+        play(stage)
+
+    assert stage.payloads("cancel_evaluation") == [{"id": f"{samples.RELEASE}.full"}]
+    record = stage.payloads("save_record")[-1]
+    assert (record["outcome"], record["reason"]) == ("failed", "Drawbridge itself failed here: disk on fire")
+
+
+def test_failed_full_evaluation_waits_for_the_deployment_it_runs_beside() -> None:
+    """The evaluation ends first; dev is seen through, and then the release ends."""
+
+    def evaluate(payload: dict[str, Any]) -> dict[str, Any]:
+        verdict = Verdict.FAILED if payload["kind"] == "full" else Verdict.PASSED
+        return {"summary": asdict(samples.summary(payload["kind"], verdict))}
+
+    stage = stage_with(evaluation=evaluate)
+    stage.last_first = True
+
+    output = play(stage)
+
+    assert "The full evaluation failed" in output["reason"]
+    assert told(stage)["deploy-dev"] == "passed"
+    assert stage.payloads("cancel_evaluation") == []
+
+
+def test_opt_out_of_one_change_does_not_speak_for_another() -> None:
+    """The full evaluation runs, and the release says why the label had no effect."""
+    other = replace(samples.origin().changes[0], number=8, author="kim")
+    opt_outs = (OptOut("skip-e2e-evaluation", 7, "alex", "2026-11-23T08:00:00Z"),)
+    origin = samples.origin(changes=(*samples.origin().changes, other), opt_outs=opt_outs)
+    stage = stage_with(find_origin=lambda _: {"origin": asdict(origin)})
+
+    play(stage)
+
+    assert [order["kind"] for order in stage.payloads("evaluation")] == ["minimal", "full"]
+    assert "only #7 opted out" in stage.payloads("save_record")[-1]["notes"][0]
+
+
+@pytest.mark.parametrize("failing", ["fetch_snapshot", "find_origin"])
+def test_repository_that_cannot_be_fetched_is_told(failing: str) -> None:
+    """Before anything is known about the commit, its pusher already hears why it goes no further."""
+    stage = stage_with(**{failing: lambda _: {"error": "acme/helpdesk is larger than 512 MB"}})
+
+    output = play(stage)
+
+    assert output == {"outcome": "failed", "reason": "acme/helpdesk is larger than 512 MB"}
+    assert len(stage.payloads(failing)) == 1
+    record = stage.payloads("save_record")[-1]
+    assert (record["outcome"], record["commit"]["sha"]) == ("failed", samples.SHA)
+    assert stage.payloads("tell_github")[-1]["record"]["outcome"] == "failed"
+
+
+def test_outage_of_github_at_the_start_is_waited_out() -> None:
+    """As long as GitHub says: an hour here."""
+    answers = [{"retry_after": 3600.0}, {"snapshot": {"sha256": "5" * 64, "size": 10}}]
+    stage = stage_with(fetch_snapshot=lambda _: answers.pop(0))
+
+    assert play(stage)["outcome"] == "released"
+    assert (stage.now - START).total_seconds() > 3600
+
+
+def test_outage_of_github_without_an_end_ends_the_release() -> None:
+    """After an hour of asking it is over, in words."""
+    stage = stage_with(fetch_snapshot=lambda _: {"retry_after": 60.0})
+
+    assert play(stage)["reason"].startswith("GitHub did not answer for too long.")
+
+
+def test_baseline_that_cannot_be_kept_does_not_undo_a_release() -> None:
+    """Production runs: the release is released, with a note."""
+
+    def crash(_: Any) -> Any:
+        raise RuntimeError("storage away")
+
+    stage = stage_with(keep_baseline=crash)
+
+    assert play(stage)["outcome"] == "released"
+    assert "storage away" in stage.payloads("save_record")[-1]["notes"][0]
 
 
 @pytest.mark.parametrize(("decision", "outcome"), [("rejected", "rejected"), ("expired", "expired")])
@@ -223,31 +323,38 @@ def test_rejection_says_who_and_why() -> None:
 
 
 def test_github_outage_does_not_stop_a_release() -> None:
-    """What was not taken is told again with the next news, and insisted on at the end."""
-    stage = stage_with(tell_github=lambda payload: {"delivered": payload["insist"]})
+    """What was not taken is told again with the next news; at the end again and again."""
+    away = 80
+    stage = stage_with()
+    stage.activities["tell_github"] = lambda _: {
+        "delivered": len(stage.payloads("tell_github")) > away // 3,
+        "refused": "",
+    }
 
     output = play(stage)
 
     assert output["outcome"] == "released"
     last = stage.payloads("tell_github")[-1]
-    assert last["insist"] is True
+    assert last["record"]["outcome"] == "released"
     assert {"validate", "evaluate-full", "deploy-prod"} <= set(last["stages"])
 
 
-def test_crash_in_a_child_is_told_before_it_is_raised() -> None:
-    """People hear of it, and the instance shows the error."""
+def test_release_that_github_never_hears_of_stays_released() -> None:
+    """After hours it is noted on the record, where the pages show it."""
+    stage = stage_with(tell_github=lambda _: {"delivered": False})
 
-    def crash(_: Any) -> Any:
-        raise RuntimeError("disk on fire\nsecond line")
+    assert play(stage)["outcome"] == "released"
+    assert (stage.now - START).total_seconds() > 4 * 3600
+    assert stage.payloads("save_record")[-1]["notes"] == ["GitHub never took the news of how this release ended."]
 
-    stage = stage_with(deployment=crash)
 
-    with pytest.raises(RuntimeError, match="disk on fire"):
-        play(stage)
+def test_refused_message_is_noted_on_the_record() -> None:
+    """A token without a permission is seen on the release page."""
+    stage = stage_with(tell_github=lambda _: {"delivered": True, "refused": "GitHub refused it"})
 
-    record = stage.payloads("save_record")[-1]
-    assert record["outcome"] == "failed"
-    assert record["reason"] == "Drawbridge itself failed here: disk on fire"
+    play(stage)
+
+    assert stage.payloads("save_record")[-1]["notes"] == ["GitHub refused it"]
 
 
 def test_too_few_approvers_ends_the_release_before_anybody_waits() -> None:
@@ -268,6 +375,7 @@ def test_record_never_goes_back_in_time() -> None:
 
     times = [record["updated_at"] for record in stage.payloads("save_record")]
     assert times == sorted(times)
+    assert len(set(times)) > 10
 
 
 def test_evidence_has_all_that_happened_before_the_question() -> None:

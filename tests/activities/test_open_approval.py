@@ -1,0 +1,126 @@
+"""Asking: the evidence as it is now, the people of the config, once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from activities.open_approval import open_approval
+from domain import approvals, blob_names
+from domain.config import Environment
+from domain.models import ApprovalRequest, Evidence, OptOut
+from domain.wire import read
+from tests import samples
+from tests.activities.conftest import AT, World, run
+
+PROD = {
+    "name": "prod",
+    "approvers": ["maria", "jonas", "alex"],
+    "approvals": 2,
+    "prevent_self_approval": True,
+    "expires_after": "3d",
+}
+
+
+def ask(world: World, **rules: Any) -> dict[str, Any]:
+    """Ask the approvers of prod."""
+    environment = Environment.model_validate({**PROD, **rules}).model_dump(mode="json")
+    payload = {"record": asdict(world.record), "environment": environment, "instance": "child", "at": AT}
+    answer: dict[str, Any] = run(open_approval, payload)
+    return answer
+
+
+def asked(world: World, **rules: Any) -> ApprovalRequest:
+    """Ask the approvers of prod and return the question."""
+    return read(ApprovalRequest, ask(world, **rules)["request"])
+
+
+def test_request_says_who_decides_until_when(world: World) -> None:
+    """All of it comes from the config and the clock of the orchestration."""
+    request = asked(world)
+
+    assert (request.approvers, request.approvals, request.instance) == (("maria", "jonas", "alex"), 2, "child")
+    assert request.opened_at == AT
+    assert request.remind_at == "2026-11-24T21:00:00Z"
+    assert request.expires_at == "2026-11-26T09:00:00Z"
+    stored = world.blobs.read_json(blob_names.approval_request(request.release, "prod"))
+    assert read(ApprovalRequest, stored) == request
+
+
+def test_evidence_is_what_the_digest_was_taken_of(world: World) -> None:
+    """Commit, changes, image, verdicts, opt-outs, where it runs already, and the rules."""
+    world.record = replace(
+        world.record,
+        deployments=(samples.deployment("dev"),),
+        opt_outs=(OptOut("skip-e2e-evaluation", 1, "alex", AT),),
+    )
+
+    request = asked(world)
+
+    stored = world.blobs.read_json(blob_names.evidence(request.release, "prod"))
+    evidence = approvals.check_evidence(stored, request)
+    assert evidence == read(Evidence, stored)
+    assert approvals.digest(evidence) == request.digest
+    assert (evidence.commit, evidence.changes, evidence.image) == (
+        world.record.commit,
+        world.record.changes,
+        world.record.image,
+    )
+    assert evidence.evaluations == world.record.evaluations
+    assert evidence.opt_outs == world.record.opt_outs
+    assert [deployment.environment for deployment in evidence.deployments] == ["dev"]
+    assert (evidence.approvers, evidence.approvals, evidence.prevent_self_approval) == (request.approvers, 2, True)
+
+
+def test_asked_twice_it_is_the_same_question(world: World) -> None:
+    """An activity that runs again must not take the links from under anybody."""
+    first, second = asked(world), asked(world)
+
+    assert first == second
+
+
+def test_links_derive_from_randomness_that_nobody_shares(world: World) -> None:
+    """Long, different for each person and each question."""
+    nonces = [*asked(world).nonces, *asked(world, name="nonprod").nonces]
+
+    assert len(set(nonces)) == 6
+    assert min(len(nonce) for nonce in nonces) >= 32
+
+
+def test_stored_question_gives_nobody_a_link(world: World) -> None:
+    """The secret behind the links is not in storage."""
+    request = asked(world)
+
+    stored = json.dumps([world.blobs.read_json(name) for name in world.blobs.names("releases/")])
+    for number in range(3):
+        assert approvals.link_token(request, number, world.settings.link_secret).rpartition("~")[2] not in stored
+    assert world.settings.link_secret not in stored
+
+
+def test_authors_are_excluded_only_where_the_config_bars_them(world: World) -> None:
+    """Everybody who wrote something in the release."""
+    assert world.record.authors == ("alex",)
+    assert asked(world).excluded == ("alex",)
+    assert asked(world, name="nonprod", prevent_self_approval=False).excluded == ()
+
+
+def test_question_nobody_could_answer_is_not_asked(world: World) -> None:
+    """The release ends at once and says what to mend, instead of waiting for days."""
+    answer = ask(world, approvals=3)
+
+    assert answer == {
+        "error": "prod needs 3 approvals, and without the authors (alex) there are too few approvers: "
+        "add approvers in drawbridge.yaml."
+    }
+    assert world.blobs.names("releases/") == []
+
+
+def test_release_without_an_image_has_nothing_to_approve(world: World) -> None:
+    """The orchestration never asks before the build; if it did, nobody may be asked about nothing."""
+    world.record = replace(world.record, image=None)
+
+    with pytest.raises(ValueError, match="has no image to approve"):
+        ask(world)

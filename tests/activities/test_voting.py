@@ -1,0 +1,134 @@
+"""The votes on an environment: read, reminded of, and counted behind a shut door."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from activities.close_approval import close_approval
+from activities.open_approval import ask
+from activities.read_votes import read_votes
+from activities.remind_approvers import remind_approvers
+from domain import blob_names
+from domain.config import Environment
+from domain.errors import NotFound
+from domain.models import ApprovalRequest, Vote
+from tests.activities.conftest import AT, World, run
+
+RULES = {"name": "prod", "approvers": ["maria", "jonas", "priya"], "approvals": 2}
+
+
+@pytest.fixture
+def asked(world: World) -> ApprovalRequest:
+    """The question to the approvers of prod; the release's record is stored."""
+    world.blobs.write_json(blob_names.record(world.record.id), asdict(world.record))
+    return ask(world.record, Environment.model_validate(RULES), (), "child", AT, world.blobs)
+
+
+def vote(world: World, asked: ApprovalRequest, login: str, decision: str = "approve", **fields: Any) -> None:
+    """Store a vote as the approval page does."""
+    number = asked.approvers.index(login)
+    given = Vote(login, f"{login}@acme.example", decision, "", asked.digest, f"2026-11-23T10:0{9 - number}:00Z")
+    world.blobs.create_json(blob_names.vote(asked.release, "prod", number), asdict(replace(given, **fields)))
+
+
+def where(asked: ApprovalRequest) -> dict[str, str]:
+    """Return what names the question."""
+    return {"release": asked.release, "environment": asked.environment}
+
+
+def outcome(world: World, asked: ApprovalRequest) -> Any:
+    """Return what stands on the door."""
+    return world.blobs.read_json(blob_names.approval_outcome(asked.release, "prod"))
+
+
+def test_votes_come_in_the_order_they_were_given(world: World, asked: ApprovalRequest) -> None:
+    """Not in the order of the approvers in the config."""
+    vote(world, asked, "maria")
+    vote(world, asked, "priya")
+
+    assert [one["approver"] for one in run(read_votes, where(asked))] == ["priya", "maria"]
+
+
+def test_question_that_was_never_asked_has_no_votes(world: World) -> None:
+    """The story has gone wrong; it must not look like nobody voted."""
+    with pytest.raises(NotFound, match="nobody was asked about prod"):
+        run(read_votes, {"release": "release-none", "environment": "prod"})
+
+
+@pytest.mark.parametrize(
+    ("votes", "decision"),
+    [
+        ({}, "expired"),
+        ({"maria": "approve"}, "expired"),
+        ({"maria": "approve", "jonas": "approve"}, "approved"),
+        ({"maria": "approve", "jonas": "approve", "priya": "reject"}, "rejected"),
+        ({"priya": "reject"}, "rejected"),
+    ],
+)
+def test_closing_counts_whoever_is_inside(
+    world: World, asked: ApprovalRequest, votes: dict[str, str], decision: str
+) -> None:
+    """A rejection that came in at the last moment wins; the door says what was decided."""
+    for login, choice in votes.items():
+        vote(world, asked, login, choice)
+
+    closed = run(close_approval, where(asked))
+
+    assert closed["decision"] == decision
+    assert {one["approver"]: one["decision"] for one in closed["votes"]} == votes
+    assert outcome(world, asked) == {"decision": decision}
+
+
+def test_closing_twice_says_the_same(world: World, asked: ApprovalRequest) -> None:
+    """An activity may run again after its effect."""
+    vote(world, asked, "maria")
+    vote(world, asked, "jonas")
+
+    assert run(close_approval, where(asked)) == run(close_approval, where(asked))
+
+
+def test_votes_on_other_evidence_do_not_open_the_door(world: World, asked: ApprovalRequest) -> None:
+    """Nor do two logins of one person."""
+    vote(world, asked, "maria", digest="e" * 64)
+    vote(world, asked, "jonas")
+    vote(world, asked, "priya", principal="jonas@acme.example")
+
+    assert run(close_approval, where(asked))["decision"] == "expired"
+
+
+def test_reminder_names_who_has_not_voted_and_is_written_once(world: World, asked: ApprovalRequest) -> None:
+    """With the date, and without a link that anybody else could use."""
+    vote(world, asked, "jonas")
+
+    for _ in range(2):
+        run(remind_approvers, where(asked))
+
+    (comment,) = world.comments(1)
+    assert "@maria, @priya: the release still waits for your decision about **prod**" in comment
+    assert asked.expires_at in comment
+    assert "@jonas" not in comment
+    assert "/api/approvals/" not in comment
+
+
+def test_reminder_leaves_out_who_may_not_vote(world: World) -> None:
+    """An author is not asked to do what is refused."""
+    world.blobs.write_json(blob_names.record(world.record.id), asdict(world.record))
+    environment = Environment.model_validate({**RULES, "approvers": ["maria", "jonas", "alex"]})
+    asked = ask(world.record, environment, ("alex",), "child", AT, world.blobs)
+
+    run(remind_approvers, where(asked))
+
+    assert "@maria, @jonas: the release" in world.comments(1)[0]
+
+
+def test_reminder_that_cannot_be_written_stops_nothing(world: World, asked: ApprovalRequest, caplog: Any) -> None:
+    """The question stands all the same."""
+    world.double.fault(status=503, retry_after=600, times=10)
+
+    run(remind_approvers, where(asked))
+
+    assert "the reminder for prod" in caplog.text
+    assert outcome(world, asked) is None
