@@ -191,9 +191,7 @@ class Edge:
 
 def record(**fields: Any) -> ReleaseRecord:
     """Return a release of SHA that waits for the approvers of prod."""
-    at = "2026-11-23T09:00:00Z"
-    known = timeline.open_record(samples.RELEASE, samples.request(), samples.origin(), at)
-    known = timeline.plan_stages(timeline.end(known, timeline.PREPARE, StageState.PASSED, at), samples.CONFIG)
+    known = timeline.end(samples.record(), timeline.PREPARE, StageState.PASSED, "2026-11-23T09:00:00Z")
     known = timeline.add_evaluation(known, samples.summary("minimal", lowest=(RowChange("r1", "f1", None, 0.1),)))
     known = timeline.add_deployment(known, samples.deployment("dev"))
     return replace(known, image=samples.IMAGE, **fields)

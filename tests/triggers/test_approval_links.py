@@ -165,6 +165,25 @@ def test_vote_after_the_decision_is_refused_and_not_kept(edge: Edge, caplog: Any
     assert refused(caplog)["status"] == 409
 
 
+def test_vote_that_meets_the_count_is_not_promised_to_be_in_it(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The door was shut between the look at it and the vote: nobody is told that the release heard it."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    create = edge.blobs.create_json
+
+    def late(name: str, value: Any) -> bool:
+        create(blob_names.approval_outcome(asked.release, "prod"), {"decision": "being counted"})
+        return create(name, value)
+
+    monkeypatch.setattr(edge.blobs, "create_json", late)
+    answer = edge.send(token, "maria", form)
+
+    assert answer.status == 409
+    assert "The votes were being counted when yours arrived" in answer.text()
+    assert edge.client.rung == []
+
+
 def altered(token: str, **parts: str) -> str:
     """Return a link with parts of it replaced."""
     names = ("release", "environment", "approver", "seal")

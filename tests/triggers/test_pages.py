@@ -239,7 +239,7 @@ def test_report_of_a_comparison_shows_both_answers(edge: Edge) -> None:
     edge.blobs.write_json(blob_names.summary(summary.id), asdict(summary))
     store_rows(edge.blobs, summary.id, ["r1"])
     before = {**row("r1", 0.9), "output": {"answer": "the better answer"}}
-    edge.blobs.write(blob_names.shard("release-before.minimal", 0), json.dumps(before).encode())
+    edge.blobs.write(blob_names.shard("release-before.minimal", 0), json.dumps(before).encode() + b"\n")
 
     answer = report(edge)
 
