@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +18,7 @@ from activities.open_approval import ask
 from adapters.blobs import Blobs
 from domain import approvals, blob_names, timeline
 from domain.config import Environment
-from domain.models import ApprovalRequest, Change, ReleaseRecord, RowChange, StageState
+from domain.models import ApprovalRequest, ReleaseRecord, RowChange, StageState
 from settings import Settings
 from tests import samples
 from tests.fakes import row
@@ -197,20 +197,10 @@ def record(**fields: Any) -> ReleaseRecord:
     return replace(known, image=samples.IMAGE, **fields)
 
 
-def change(number: int, author: str) -> Change:
-    """Return a merged change by somebody."""
-    return replace(samples.origin().changes[0], number=number, author=author)
-
-
 def store_rows(blobs: Blobs, evaluation: str, ids: Sequence[str]) -> None:
     """Store result rows of an evaluation."""
     lines = "".join(json.dumps(row(name, 0.1)) + "\n" for name in ids)
     blobs.write(blob_names.shard(evaluation, 0), lines.encode())
-
-
-def in_future(**span: float) -> str:
-    """Return a time from now, as models keep it."""
-    return (datetime.now(UTC) + timedelta(**span)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def lines(caplog: Any, event: str) -> list[dict[str, Any]]:
