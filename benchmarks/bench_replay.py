@@ -33,7 +33,8 @@ def main(runs: int) -> list[dict[str, Any]]:
             "peer": flat,
             "ratio": ours,
             "goal": 2.2,
-            "note": f"real SDK replay, simulated hub; {large.episodes} episodes in {large.generations} generations",
+            "note": f"real SDK replay, simulated hub; {small.events:,} to {large.events:,} events replayed "
+            f"({large.events / small.events:.2f} x), {large.episodes:,} episodes, {large.generations} generations",
         },
         {
             "name": f"replay: largest history of one instance, {LARGE:,} rows",

@@ -29,6 +29,7 @@ class SimulatedHub:
     now: datetime = START
     cpu: float = 0.0  # seconds in the SDK and the orchestrators
     episodes: int = 0
+    events: int = 0  # replayed, over all episodes: what the SDK spends grows with them
     generations: int = 0
     largest_history: int = 0  # bytes of JSON, over all instances and generations
 
@@ -84,6 +85,7 @@ class _Generation:
             if not inbox:
                 inbox.append(self._next_timer(timers))
             self._append(event(Kind.ORCHESTRATOR_STARTED, self._clock()), inbox.popleft())
+            self.hub.events += len(self.history)
             response = self.hub.episode(self.name, self.body())
             outcome = replay(response, self.history)
             self._append(*(self._scheduled(decision) for decision in outcome.decisions))
