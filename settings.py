@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from domain.errors import DrawbridgeError
 
-class SettingsError(Exception):
+
+class SettingsError(DrawbridgeError):
     """A setting is missing or cannot be used; the message names it."""
 
 

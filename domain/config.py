@@ -141,9 +141,9 @@ class OptOutRule(_Section):
         default="skip-e2e-evaluation", min_length=1, max_length=50, description="the label on the pull request"
     )
     forbidden_paths: list[RepositoryPath] = Field(
-        default=[], description="globs; a change that touches one of them cannot opt out"
+        default=[], description="globs of what may not be opted out of; not enforced yet"
     )
-    expires_after: Positive = Field(default=7 * 86400, description="within which the evaluation debt must be paid")
+    expires_after: Positive = Field(default=7 * 86400, description="until the debt must be paid; not enforced yet")
 
 
 def _half(data: dict[str, Any]) -> int:
@@ -196,9 +196,10 @@ class Schedule(_Section):
     """When evaluations run without a release."""
 
     mode: Literal["continuous", "on-demand"] = Field(
-        default="continuous", description="`continuous`: each push to develop; `on-demand`: only when asked"
+        default="continuous",
+        description="`continuous`: each push to develop; `on-demand`: only when asked; not acted on yet",
     )
-    nightly: bool = Field(default=False, description="evaluate the head of main at night")
+    nightly: bool = Field(default=False, description="evaluate the head of main at night; not acted on yet")
 
 
 class Config(_Section):

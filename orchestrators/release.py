@@ -186,6 +186,7 @@ def _approve(story: Story, environment: Environment) -> Steps:
         yield from story.end(stage, StageState.FAILED, opened["error"])
         raise Ended(Outcome.FAILED, opened["error"])
     yield from story.begin_stage(stage, child, messages.votes_needed(environment))
+    yield from story.insist()  # nobody can vote before GitHub has the links
     decided = yield story.call("approval", {"request": opened["request"]}, child)
     votes = tuple(read(Vote, vote) for vote in decided["votes"])
     story.keep_votes(environment.name, votes)

@@ -20,7 +20,7 @@ from orchestrators.retries import PATIENTLY
 
 Steps = Generator[Any, Any, None]
 
-# When GitHub did not take the end of a release, it is told again after these pauses: over four hours in all.
+# What people wait for, an approval's links or the end, is told again after these pauses: over four hours in all.
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 60, 90))
 ASKED_AGAIN = 60  # times that GitHub is asked for something a release cannot do without
 
@@ -93,13 +93,17 @@ class Story:
         running = [stage.name for stage in timeline.current_stages(self.record)]
         self.record = timeline.close(self.record, outcome, reason, _now(self.context))
         yield from self.publish(*running, timeline.PREPARE)
+        yield from self.insist()
+
+    def insist(self) -> Steps:
+        """Tell GitHub again, with longer and longer pauses, what it has not taken: people wait for it."""
         for pause in PAUSES:
             if not self._untold:
                 return
             yield self.context.create_timer(self.context.current_utc_datetime + pause)
             yield from self._tell()
         if self._untold:
-            self.note(messages.NEVER_TOLD)
+            self.note(messages.never_told(timeline.current_stages(self.record)))
             yield self.act(save_record, asdict(self.record))
 
     def publish(self, *stages: str) -> Steps:

@@ -30,9 +30,9 @@ log = logging.getLogger("drawbridge.webhook")
 @bp.durable_client_input(client_name="client")
 async def github_webhook(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Answer a delivery within a second: what it starts, or why it starts nothing."""
-    settings = current()
     delivery = req.headers.get("x-github-delivery", "")
     try:
+        settings = current()
         event = read_event(req.headers, req.get_body(), settings.webhook_secret)
         request = decide(event, settings.repositories, settings.release_branch)
         instance = release_id(request.repository, request.sha)

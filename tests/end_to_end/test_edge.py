@@ -8,9 +8,9 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import pytest
 import requests
 
+from devhost.person import Person
 from tests.end_to_end.conftest import REPOSITORY, SECRET, System
 
 PUSH = {
@@ -77,16 +77,28 @@ def test_fifty_deliveries_at_once_and_again_after_the_end_start_one_release(syst
     assert len([delivery for delivery in system.host.log.splitlines() if '"decision": "started"' in delivery]) == 1
 
 
-@pytest.mark.parametrize(
-    "title",
-    ["$(touch pwned) `id` '; rm -rf ~ #", "<script>alert(1)</script> @everyone **bold** | cell", "zwei\nZeilen"],
-)
-def test_hostile_title_does_no_harm_on_the_way(system: System, title: str) -> None:
-    """It is text in the record, escaped on GitHub and in pages."""
-    number = system.merge({"drawbridge.yaml": "version: 2\n"}, title)
-    record = system.wait_for_end(system.release_of(number))
-    pull = system.wait_for_verdict(number, "failed")
+HOSTILE = "$(touch pwned) `id` '; rm -rf ~ # <script>alert(1)</script> @everyone **bold** | cell"
 
-    assert record.changes[0].title == title
-    assert "<script>" not in pull["comments"][0]["body"]
-    assert not (system.folder / "pwned").exists()
+
+def test_hostile_title_branch_and_author_do_no_harm_on_the_way(system: System) -> None:
+    """They reach commands, evidence, pages and GitHub as text: nothing runs, nothing becomes markup."""
+    branch = "alex/$(touch-pwned)-;'\"<b>-`id`"
+    system.github.push(REPOSITORY, branch, {"README.md": "x"}, HOSTILE, author="alex")
+    number = int(system.github.open_pull_request(REPOSITORY, branch, HOSTILE, author="alex")["number"])
+    system.github.merge(REPOSITORY, number, by="sam")
+    link = system.wait_for_link(number, "maria", "prod")
+    maria = Person("maria", system.url)
+    maria.sign_in()
+    shown = [maria.open(link).text, maria.open(f"/api/releases/{system.release_of(number)}").text]
+    comment = system.github.pull(REPOSITORY, number)["comments"][0]["body"]
+
+    record = system.record(system.release_of(number))
+    assert record is not None
+    assert record.changes[0].title == HOSTILE
+    for page in shown:
+        assert "touch pwned" in page
+        assert "<script>" not in page
+        assert "<b>" not in page
+    assert "<script>" not in comment
+    assert "@everyone" not in comment
+    assert [path for path in system.folder.rglob("*") if "pwned" in path.name and "heads" not in str(path)] == []

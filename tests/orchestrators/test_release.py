@@ -323,20 +323,23 @@ def test_rejection_says_who_and_why() -> None:
 
 
 def test_github_outage_does_not_stop_a_release() -> None:
-    """What was not taken is told again with the next news; at the end again and again."""
-    away = 80
+    """What was not taken is told with the next news that is."""
     stage = stage_with()
-    stage.activities["tell_github"] = lambda _: {
-        "delivered": len(stage.payloads("tell_github")) > away // 3,
-        "refused": "",
+    stage.activities["tell_github"] = lambda payload: {
+        "delivered": any(entry["name"] == "approve-nonprod" and entry["started_at"] for entry in told_stages(payload))
     }
 
     output = play(stage)
 
     assert output["outcome"] == "released"
-    last = stage.payloads("tell_github")[-1]
-    assert last["record"]["outcome"] == "released"
-    assert {"validate", "evaluate-full", "deploy-prod"} <= set(last["stages"])
+    taken = next(payload for payload in stage.payloads("tell_github") if "approve-nonprod" in payload["stages"])
+    assert {"prepare", "validate", "evaluate-minimal", "evaluate-full", "deploy-dev"} <= set(taken["stages"])
+    assert "validate" not in stage.payloads("tell_github")[-1]["stages"]
+
+
+def told_stages(payload: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the stages as GitHub was told them."""
+    return list(payload["record"]["stages"])
 
 
 def test_release_that_github_never_hears_of_stays_released() -> None:
@@ -345,7 +348,29 @@ def test_release_that_github_never_hears_of_stays_released() -> None:
 
     assert play(stage)["outcome"] == "released"
     assert (stage.now - START).total_seconds() > 4 * 3600
-    assert stage.payloads("save_record")[-1]["notes"] == ["GitHub never took the news of how this release ended."]
+    assert stage.payloads("save_record")[-1]["notes"] == [
+        "GitHub never took the news of this release: that it waits in Approval for nonprod.",
+        "GitHub never took the news of this release: that it waits in Approval for prod.",
+        "GitHub never took the news of this release: how it ended.",
+    ]
+
+
+def test_approval_links_are_told_before_anybody_is_waited_for() -> None:
+    """GitHub is away when the question is asked: the approval begins once its links are out."""
+    stage = stage_with()
+    stage.activities["tell_github"] = lambda payload: {
+        "delivered": not any(
+            entry["name"] == "approve-nonprod" and entry["state"] == "running" for entry in payload["record"]["stages"]
+        )
+        or stage.now - START > timedelta(minutes=5)
+    }
+
+    play(stage)
+
+    names = [name for name, _ in stage.asked]
+    last_try = max(n for n, name in enumerate(names[: names.index("approval")]) if name == "tell_github")
+    assert stage.asked[last_try][1]["stages"] == ["approve-nonprod"]
+    assert stage.now - START > timedelta(minutes=5)
 
 
 def test_refused_message_is_noted_on_the_record() -> None:
