@@ -29,7 +29,7 @@ def remind_approvers(payload: dict[str, Any]) -> None:
     request = records.need_request(blobs, payload["release"], payload["environment"])
     record = read(ReleaseRecord, blobs.read_json(blob_names.record(request.release)))
     done = {vote.approver for vote in records.read_votes(blobs, request)} | set(request.excluded)
-    missing = [name for name in request.approvers if name not in done]
+    missing = [name for name in request.approvers if name.casefold() not in {one.casefold() for one in done}]
     page = f"{settings.public_url}/api/releases/{request.release}"
     body = messages.reminder(request.environment, missing, request.expires_at, page)
     marker = f"{request.release}-reminder-{request.environment}"
