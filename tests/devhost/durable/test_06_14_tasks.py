@@ -136,6 +136,34 @@ def test_case_09_a_cancelled_timer_does_not_keep_the_instance_running(tmp_path):
     assert inboxes == []
 
 
+def test_a_cancelled_timer_leaves_the_inbox_while_its_instance_goes_on(tmp_path):
+    """Timers of a day that lost their race do not pile up in an instance that lives for long."""
+    app = df.DFApp()
+
+    @app.orchestration_trigger(context_name="context")
+    def patient(context):
+        for _ in range(3):
+            timer = context.create_timer(context.current_utc_datetime + timedelta(days=1))
+            yield context.task_any([timer, context.call_activity("nothing")])
+            timer.cancel()
+        yield context.wait_for_external_event("go")
+
+    @app.activity_trigger(input_name="x")
+    def nothing(x):
+        return None
+
+    async def story():
+        async with world(app, tmp_path / "hub") as here:
+            await here.client.start_new("patient", "p")
+            await eventually(lambda: has_raced(here))
+            return (await here.engine.hub.unfinished())[1]
+
+    async def has_raced(here):
+        return len(await here.of_kind("p", Kind.TASK_COMPLETED)) == 3
+
+    assert asyncio.run(story()) == []
+
+
 def test_case_10_the_timer_wins_at_its_time(tmp_path):
     """Without an event the timeout branch runs, and its clock has reached the time the timer was set to."""
 

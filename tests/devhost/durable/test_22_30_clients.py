@@ -203,6 +203,44 @@ def test_any_state_lets_a_running_instance_be_replaced(tmp_path):
     assert [event["EventType"] for event in history] == [12, 0, 1, 13]
 
 
+def test_an_episode_of_a_replaced_instance_writes_nothing(tmp_path):
+    """The id is taken over while the old instance's orchestrator runs; what that decided is dropped."""
+    entered, released = threading.Event(), threading.Event()
+    app = events_app()
+
+    @app.orchestration_trigger(context_name="context")
+    def old(context):
+        entered.set()
+        released.wait(20)
+        yield context.call_activity("pass_gate")
+
+    async def story():
+        async with world(app, tmp_path / "hub", DurableSettings(replace_any_state=True)) as here:
+            await here.client.start_new("old", "same")
+            await asyncio.to_thread(entered.wait, 20)
+            await here.client.start_new("quick", "same", "second")
+            released.set()
+            return (await here.end_of("same")).output, await here.history("same"), here.invoker.acted
+
+    output, history, acted = asyncio.run(story())
+
+    assert output == "second"
+    assert [event["EventType"] for event in history] == [12, 0, 1, 13]
+    assert acted == []
+
+
+def test_a_version_comes_from_the_call_or_the_settings(tmp_path):
+    """`version` of the call goes before `defaultVersion`."""
+
+    async def story():
+        async with world(events_app(), tmp_path / "hub", DurableSettings(default_version="2")) as here:
+            await call(here, "POST", "orchestrators/quick/plain")
+            await call(here, "POST", "orchestrators/quick/chosen?version=3")
+            return [(await here.operations.status(each)).version for each in ("plain", "chosen")]
+
+    assert asyncio.run(story()) == ["2", "3"]
+
+
 def test_case_27_starting_an_unknown_orchestrator_raises_the_message(tmp_path):
     """The SDK raises the extension's text with the known names; a bad id is refused the same way."""
 
@@ -260,6 +298,61 @@ def test_case_28_a_suspended_instance_handles_its_event_after_resume(tmp_path):
     assert asyncio.run(story()) == (500, 500, True, "1")
 
 
+async def sent_together(file, name, *events):
+    """Leave an instance in a hub, with events that its first episode will find all at once."""
+    at = timestamp(now())
+    hub = Hub(file)
+    hub.open()
+    await hub.start(Instance("s", name, "first", None, None, created=at, updated=at))
+    for kind, fields in events:
+        await hub.send(Message("s", event(kind, at, **fields)))
+    hub.close()
+
+
+def test_parallel_waits_on_one_name_are_filled_last_created_first(tmp_path):
+    """The host fills its waits in the order in which the SDK does, or the instance would stall."""
+    app = events_app()
+
+    @app.orchestration_trigger(context_name="context")
+    def pairs(context):
+        wait = context.wait_for_external_event
+        older, younger = wait("go"), wait("go")
+        yield context.task_any([context.task_all([older, wait("a")]), context.task_all([younger, wait("b")])])
+        return [older.is_completed, younger.result]
+
+    async def story():
+        async with world(app, tmp_path / "hub") as here:
+            await here.client.start_new("pairs", "i")
+            await here.client.raise_event("i", "go", 1)
+            await here.client.raise_event("i", "b")
+            return (await here.end_of("i")).output
+
+    assert asyncio.run(story()) == [False, "1"]
+
+
+def test_an_event_in_the_batch_that_continues_as_new_is_carried_over(tmp_path):
+    """Two events at once: the first makes the orchestrator continue as new, the second belongs to what follows."""
+    app = events_app()
+
+    @app.orchestration_trigger(context_name="context")
+    def pairs(context):
+        got = yield context.wait_for_external_event("go")
+        before = context.get_input()
+        if before:
+            return [before, got]
+        context.continue_as_new(got)
+        return None
+
+    async def story():
+        async with world(app, tmp_path / "hub") as here:
+            return (await here.end_of("s")).output
+
+    both = [(Kind.EVENT_RAISED, {"Name": "go", "Input": json.dumps(json.dumps(text))}) for text in ("one", "two")]
+    asyncio.run(sent_together(tmp_path / "hub", "pairs", *both))
+
+    assert asyncio.run(story()) == ['"one"', '"two"']
+
+
 def test_a_generation_suspended_before_it_began_begins_after_resume(tmp_path):
     """It continued as new in the very episode that suspended it; its history starts as the SDK needs it."""
     app = events_app()
@@ -271,15 +364,6 @@ def test_a_generation_suspended_before_it_began_begins_after_resume(tmp_path):
             context.continue_as_new("second")
         return context.get_input()
 
-    async def before():
-        at = timestamp(now())
-        hub = Hub(tmp_path / "hub")
-        hub.open()
-        await hub.start(Instance("s", "again", "first", None, None, created=at, updated=at))
-        await hub.send(Message("s", event(Kind.EVENT_RAISED, at, Name="go", Input="1")))
-        await hub.send(Message("s", event(Kind.EXECUTION_SUSPENDED, at, Reason="")))
-        hub.close()
-
     async def story():
         async with world(app, tmp_path / "hub") as here:
             await here.until("s", lambda status: status == Status.SUSPENDED)
@@ -287,7 +371,8 @@ def test_a_generation_suspended_before_it_began_begins_after_resume(tmp_path):
             await here.client.resume("s", "")
             return held.execution_id, (await here.end_of("s")).output, await here.history("s")
 
-    asyncio.run(before())
+    both = (Kind.EVENT_RAISED, {"Name": "go", "Input": "1"}), (Kind.EXECUTION_SUSPENDED, {"Reason": ""})
+    asyncio.run(sent_together(tmp_path / "hub", "again", *both))
     generation, output, history = asyncio.run(story())
 
     assert generation != "first"

@@ -14,7 +14,9 @@ from devhost.durable import database
 from devhost.durable.api import add_routes
 from devhost.durable.database import Database
 from devhost.durable.errors import HubError
+from devhost.durable.history import Kind, Status, event, now, timestamp
 from devhost.durable.hub import Hub
+from devhost.durable.records import Commit, Instance, Message, WorkItem
 from devhost.durable.settings import DurableSettings
 from devhost.environment import StartError
 from tests.devhost.durable.world import eventually, world
@@ -192,6 +194,55 @@ def blueprint(gate, entered=None):
         return n
 
     return bp
+
+
+def test_an_event_that_comes_while_an_episode_is_saved_is_seen(tmp_path, monkeypatch):
+    """The instance looks into its inbox once more when somebody knocked meanwhile."""
+    app, saved = df.DFApp(), asyncio.Event()
+
+    @app.orchestration_trigger(context_name="context")
+    def waits(context):
+        return (yield context.wait_for_external_event("go"))
+
+    async def story():
+        async with world(app, tmp_path / "hub") as here:
+            commit = here.engine.hub.commit
+
+            async def slow_commit(what):
+                committed = await commit(what)
+                await saved.wait()
+                return committed
+
+            monkeypatch.setattr(here.engine.hub, "commit", slow_commit)
+            await here.client.start_new("waits", "i")
+            await here.until("i", lambda status: status == Status.RUNNING)
+            await here.client.raise_event("i", "go", 1)
+            saved.set()
+            return (await here.end_of("i")).output
+
+    assert asyncio.run(story()) == "1"
+
+
+def test_a_result_that_is_committed_twice_arrives_once(tmp_path):
+    """Whoever tries again after an unclear answer does not complete an activity twice."""
+    hub, at = Hub(tmp_path / "hub"), timestamp(now())
+    item = WorkItem("i", "e", 0, "step", "null")
+    result = Message("i", event(Kind.TASK_COMPLETED, at, TaskScheduledId=0, Result="1"), "e")
+
+    async def story():
+        hub.open()
+        instance = Instance("i", "story", "e", None, None, created=at, updated=at)
+        await hub.start(instance)
+        await hub.commit(Commit(instance, Status.RUNNING, at, consumed=[1], work=[item]))
+        answers = [await hub.finish_work(item, result), await hub.finish_work(item, result)]
+        turn = await hub.take_turn("i", None)
+        hub.close()
+        return answers, turn.messages
+
+    answers, messages = asyncio.run(story())
+
+    assert answers == [True, False]
+    assert len(messages) == 1
 
 
 def test_a_key_guards_the_public_api(tmp_path):
