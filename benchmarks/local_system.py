@@ -46,14 +46,18 @@ class LocalSystem:
 
     def forget_releases(self) -> None:
         """Terminate what was started, so that it does not run beside the next measurement."""
-        instances = json.loads(self._call("GET", "instances/?runtimeStatus=Pending,Running&showInput=false"))
-        for instance in instances:
-            self._call("POST", f"instances/{instance['instanceId']}/terminate?reason=measured")
+        for instance in self._running():
+            self._call("POST", f"instances/{instance}/terminate?reason=measured")
         deadline = time.monotonic() + PATIENCE
-        while json.loads(self._call("GET", "instances/?runtimeStatus=Pending,Running&showInput=false")):
+        while self._running():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"terminated releases still run after {PATIENCE:.0f} s")
             time.sleep(0.1)
+        time.sleep(0.1)
+
+    def _running(self) -> list[str]:
+        found = json.loads(self._call("GET", "instances/?runtimeStatus=Pending,Running&showInput=false"))
+        return [instance["instanceId"] for instance in found]
 
     def _call(self, method: str, path: str) -> bytes:
         url = f"http://{LOOPBACK}:{self.port}/runtime/webhooks/durabletask/{path}"
