@@ -103,8 +103,8 @@ class FunctionServer:
             log_failure(route.function, error)
             response = web.Response(status=500)
         spent = (time.perf_counter() - started) * 1000
-        # The path as it was sent: decoded, it could hold a line break and forge lines of this log.
-        log.info("%s %s -> %d  %s, %.0f ms", request.method, request.rel_url.raw_path, response.status, name, spent)
+        # The route, not the path: what stands in its parameters may be a secret, such as an approval link's.
+        log.info("%s %s -> %d  %s, %.0f ms", request.method, route.template.text, response.status, name, spent)
         return response
 
     def _find(self, request: web.Request) -> tuple[Route | None, dict[str, str]]:
