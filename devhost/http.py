@@ -92,7 +92,7 @@ class FunctionServer:
             return web.Response(status=404)
         name = route.function.name
         if self._keys and not self._keys.allow(route.level, name, given_key(request)):
-            log.warning("%s %s -> 401: '%s' needs a key", request.method, request.rel_url.raw_path, name)
+            log.warning("%s %s -> 401: '%s' needs a key", request.method, route.template.text, name)
             return web.Response(status=401)
         try:
             reply = await self._invoker.answer(route.function, await self._call(request, values))
