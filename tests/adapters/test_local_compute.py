@@ -117,6 +117,8 @@ def test_a_job_sees_nothing_of_the_hosts_environment(compute, job, until, monkey
         "PYTHONDONTWRITEBYTECODE",
         "PF_HOME_DIRECTORY",
         "PF_DISABLE_TRACING",
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED",
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL",
         "MODEL_API_KEY",
     }
     assert row["env"]["HOME"] == f"{directory}/home"
