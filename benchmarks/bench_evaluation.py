@@ -7,6 +7,7 @@ inspect_ai runs when there is an environment with it:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -199,7 +200,19 @@ def _pf_run(folder: Path, rows: int) -> None:
         "PF_WORKER_COUNT": str(min(rows, CONCURRENCY)),
         "HOME": str(folder),
     }
-    _run([sys.executable, "pf_run.py", f"{rows}.jsonl"], folder / "repository", settings)
+    try:
+        _run([sys.executable, "pf_run.py", f"{rows}.jsonl"], folder / "repository", settings)
+    finally:
+        _end_service(str(folder))
+
+
+def _end_service(home: str) -> None:
+    """End the local service that Prompt Flow starts for a run and leaves behind."""
+    for process in psutil.process_iter(["cmdline"]):
+        if "promptflow._cli._pf._service:get_app" in (process.info["cmdline"] or ()):
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("HOME") == home:
+                    process.kill()
 
 
 def _inspect(folder: Path, rows: int) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
@@ -26,8 +29,28 @@ def ending_on_signals() -> Iterator[None]:
 @contextlib.contextmanager
 def no_interruption() -> Iterator[None]:
     """Hold signals back while processes are ended: a second Ctrl-C must not leave half of them."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
+@contextlib.contextmanager
+def later() -> Iterator[None]:
+    """Let signals wait until the block is over, so that a process is never started without being recorded.
+
+    Unlike with blocked signals, a child that is started in the block does not inherit anything.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals arrive in the main thread only
+        return
+    arrived: list[int] = []
+    kept = {number: signal.signal(number, lambda which, _: arrived.append(which)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    for came in arrived:
+        signal.raise_signal(came)

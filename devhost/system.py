@@ -27,7 +27,7 @@ from adapters.processes import ProcessRecord
 from devhost.github.client import Client
 from devhost.ports import LOOPBACK, free_port, holder, is_free
 from devhost.sample_repository import MAIN, REPOSITORY
-from devhost.signals import no_interruption
+from devhost.signals import later, no_interruption
 
 ROOT = Path(__file__).resolve().parent.parent
 AZURITE = ROOT / "devhost" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
@@ -158,9 +158,10 @@ class System:
         log = self.logs / f"{part.name}.log"
         log.write_bytes(b"")
         env = {**os.environ, "NO_PROXY": "localhost,127.0.0.1", "PYTHONUNBUFFERED": "1", **part.env}
-        self._records[part.name] = processes.spawn(
-            self.state, part.command, cwd=ROOT, env=env, log=log, what=f"up: {part.name}"
-        )
+        with later():
+            self._records[part.name] = processes.spawn(
+                self.state, part.command, cwd=ROOT, env=env, log=log, what=f"up: {part.name}"
+            )
 
     def _await(self, part: Part) -> None:
         started = time.monotonic()

@@ -19,6 +19,7 @@ from rich.console import Console
 from adapters import processes
 from devhost.ports import free_port
 from devhost.sample_repository import BETTER, REPOSITORY, WORSE, ensure_repository, propose
+from devhost.signals import later
 from devhost.system import System, UpError
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,22 @@ def test_sigterm_ends_everything_and_says_so(tmp_path):
     assert supervisor.returncode == 0  # for `make up` this is the ordinary end
     assert said.endswith("Stopped, nothing is left running.\n")
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    assert not any(str(state) in " ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
+
+
+def test_a_signal_waits_until_a_process_is_recorded():
+    """It is not lost, and it does not come between the start and the record."""
+    recorded = []
+
+    def start() -> None:
+        with later():
+            signal.raise_signal(signal.SIGINT)
+            recorded.append("process")
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+
+    assert recorded == ["process"]
 
 
 def test_a_busy_port_names_its_holder_and_a_way_out(tmp_path):
