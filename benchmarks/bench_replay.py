@@ -22,14 +22,16 @@ MEGABYTE = 1_000_000
 def main(runs: int) -> list[dict[str, Any]]:
     """Measure growth and history; ours and the flat fan-out alternate."""
     measured = [(_ours(SMALL), _ours(LARGE), _flat(FLAT_SMALL), _flat(FLAT_LARGE)) for _ in range(runs)]
-    ours = statistics.median(large.cpu / small.cpu for small, large, _, _ in measured)
-    peer = statistics.median(large.cpu / small.cpu for _, _, small, large in measured)
-    small, large, flat_small, flat_large = measured[-1]
-    flat = f"flat fan-out {FLAT_SMALL} to {FLAT_LARGE}: {flat_small.cpu:.2f} s to {flat_large.cpu:.2f} s: {peer:.2f} x"
+    small_cpu, large_cpu, flat_small_cpu, flat_large_cpu = (
+        statistics.median(hub.cpu for hub in hubs) for hubs in zip(*measured, strict=True)
+    )
+    ours, peer = large_cpu / small_cpu, flat_large_cpu / flat_small_cpu
+    small, large, _, flat_large = measured[-1]  # what is not a time is the same in each run
+    flat = f"flat fan-out {FLAT_SMALL} to {FLAT_LARGE}: {flat_small_cpu:.2f} s to {flat_large_cpu:.2f} s: {peer:.2f} x"
     return [
         {
             "name": f"replay: orchestrator CPU from {SMALL:,} to {LARGE:,} rows",
-            "ours": f"{small.cpu:.2f} s to {large.cpu:.2f} s: {ours:.2f} x",
+            "ours": f"{small_cpu:.2f} s to {large_cpu:.2f} s: {ours:.2f} x",
             "peer": flat,
             "ratio": ours,
             "goal": 2.2,
