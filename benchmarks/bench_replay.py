@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 from collections.abc import Callable, Generator
 from typing import Any
@@ -21,12 +22,18 @@ MEGABYTE = 1_000_000
 
 def main(runs: int) -> list[dict[str, Any]]:
     """Measure growth and history; ours and the flat fan-out alternate."""
-    measured = [(_ours(SMALL), _ours(LARGE), _flat(FLAT_SMALL), _flat(FLAT_LARGE)) for _ in range(runs)]
+    smalls, larges, flat_smalls, flat_larges = [], [], [], []
+    for _ in range(runs):
+        smalls.append(_ours(SMALL))
+        larges.append(_ours(LARGE))
+        smalls.append(_ours(SMALL))  # before and after: a machine that slows down meanwhile looks like growth
+        flat_smalls.append(_flat(FLAT_SMALL))
+        flat_larges.append(_flat(FLAT_LARGE))
     small_cpu, large_cpu, flat_small_cpu, flat_large_cpu = (
-        statistics.median(hub.cpu for hub in hubs) for hubs in zip(*measured, strict=True)
+        statistics.median(hub.cpu for hub in hubs) for hubs in (smalls, larges, flat_smalls, flat_larges)
     )
     ours, peer = large_cpu / small_cpu, flat_large_cpu / flat_small_cpu
-    small, large, _, flat_large = measured[-1]  # what is not a time is the same in each run
+    small, large, flat_large = smalls[-1], larges[-1], flat_larges[-1]  # what is no time is the same in each run
     flat = f"flat fan-out {FLAT_SMALL} to {FLAT_LARGE}: {flat_small_cpu:.2f} s to {flat_large_cpu:.2f} s: {peer:.2f} x"
     return [
         {
@@ -56,6 +63,7 @@ def _ours(rows: int) -> SimulatedHub:
         "advance_jobs": compute.advance,
         "conclude_evaluation": lambda _: {"summary": {"rows": rows, "padding": "x" * 4000}},
     }
+    gc.collect()  # what an earlier run left is not this one's work
     hub = SimulatedHub(
         {"evaluation": _replayed(evaluation.evaluation), "run_jobs": _replayed(jobs.run_jobs)}, activities
     )
