@@ -212,7 +212,8 @@ class System:
     def _github(self) -> Part:
         port, secret = self._ports["github"], self._secrets()["webhook"]
         hook = f"{self.app_url}/api/github/webhook"
-        options = ["--root", str(self.state / "github"), "--port", str(port), "--webhook", hook, "--secret", secret]
+        # With "=", since a random secret may begin with a dash and would be taken for an option.
+        options = ["--root", str(self.state / "github"), "--port", str(port), "--webhook", hook, f"--secret={secret}"]
         command = (sys.executable, "-m", "devhost.github", *options)
         return Part("github", command, f"{self.github_url}/_double/health", {})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import socket
@@ -89,6 +90,13 @@ def test_sigterm_ends_everything_and_says_so(tmp_path):
     assert said.endswith("Stopped, nothing is left running.\n")
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
     assert not any(str(state) in " ".join(one.info["cmdline"] or ()) for one in psutil.process_iter(["cmdline"]))
+
+
+def test_a_secret_that_looks_like_an_option_is_still_a_secret(tmp_path):
+    """One in sixty-four random secrets begins with a dash."""
+    tmp_path.joinpath("secrets.json").write_text(json.dumps({"webhook": "-x", "links": "--y"}))
+
+    assert "--secret=-x" in System(tmp_path, free_port(0), quiet())._github().command
 
 
 def test_a_signal_waits_until_a_process_is_recorded():
