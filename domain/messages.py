@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from domain.config import Environment
 from domain.models import (
-    Change,
     EvaluationSummary,
     Image,
     Metric,
@@ -170,11 +169,6 @@ def short_digest(digest: str) -> str:
     """Shorten an image digest for people: `sha256:` and twelve characters."""
     algorithm, _, value = digest.partition(":")
     return f"{algorithm}:{value[:12]}"
-
-
-def change_titles(changes: Sequence[Change]) -> str:
-    """Name the changes of a release in one line."""
-    return "; ".join(f"#{change.number} {change.title}" for change in changes) or "a direct push, without a change"
 
 
 def plain(text: str) -> str:

@@ -98,9 +98,8 @@ def test_dev_is_deployed_before_the_full_evaluation_ends_and_after_it_alike(last
 
     assert output["outcome"] == "released"
     order = [name for name, payload in stage.asked if name in {"build", "deployment"} or payload.get("kind") == "full"]
-    assert order == (["evaluation", "build"] if last_first else ["build", "deployment", "evaluation"])[:3] + (
-        ["deployment"] * (3 if last_first else 2)
-    )
+    both = ["evaluation", "build", "deployment"] if last_first else ["build", "deployment", "evaluation"]
+    assert order == [*both, "deployment", "deployment"]
 
 
 def test_opt_out_skips_the_full_evaluation_and_says_by_whom() -> None:
