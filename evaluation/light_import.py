@@ -73,7 +73,7 @@ def create_lightly(create: Callable[[], T], flow: str) -> T:
     sys.modules["promptflow.tools"] = None  # type: ignore[assignment]  # how Python marks what cannot be imported
     try:
         return create()
-    except Exception:
+    except Exception:  # whatever the flow missed: the second try has everything, and raises what is really wrong
         sys.modules.pop("promptflow.tools", None)
         return create()
     finally:

@@ -132,7 +132,7 @@ def _is_async(executor: Any) -> bool:
         return True
     try:
         return bool(question()) if question else False
-    except Exception:
+    except Exception:  # not a public question: a version that answers otherwise is run in threads, which always works
         return False
 
 
