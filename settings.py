@@ -7,8 +7,10 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.errors import DrawbridgeError
 
@@ -23,6 +25,7 @@ class Settings:
 
     repositories: tuple[str, ...]  # owner/name of each repository this app releases
     release_branch: str  # a push to it starts a release
+    develop_branch: str  # where changes are integrated before a release
     public_url: str  # where people reach this app, without a trailing slash
     blobs: str = field(repr=False)  # connection string, or an account URL (then a managed identity is used)
     container: str  # the blob container that keeps everything
@@ -40,6 +43,11 @@ class Settings:
     state: Path  # local stand-ins keep their files and process records here
     worker_variables: Mapping[str, str] = field(repr=False)  # all that a worker process gets, beside PATH and HOME
     poll_seconds: float  # how often running jobs and deployments are looked at
+    look_seconds: float  # how often what waits for people, a window or its turn looks at what has changed
+    github_events: str  # webhook | poll: with poll the reconciler is the only source of events
+    reconcile_seconds: float  # how often the reconciler compares GitHub with what exists here
+    nightly_at: time  # when the nightly evaluation of a date is due, by the clocks of `timezone`
+    timezone: ZoneInfo  # of the nightly evaluation, such as Europe/Berlin
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -47,6 +55,7 @@ class Settings:
         return cls(
             repositories=tuple(_names(_need(env, "DRAWBRIDGE_REPOSITORIES"))),
             release_branch=env.get("DRAWBRIDGE_RELEASE_BRANCH", "main"),
+            develop_branch=env.get("DRAWBRIDGE_DEVELOP_BRANCH", "develop"),
             public_url=_need(env, "DRAWBRIDGE_PUBLIC_URL").rstrip("/"),
             blobs=env.get("DRAWBRIDGE_BLOBS") or _need(env, "AzureWebJobsStorage"),
             container=env.get("DRAWBRIDGE_CONTAINER", "drawbridge"),
@@ -66,6 +75,11 @@ class Settings:
                 name: env[name] for name in _names(env.get("DRAWBRIDGE_WORKER_VARIABLES", "")) if name in env
             },
             poll_seconds=_seconds(env, "DRAWBRIDGE_POLL_SECONDS", "30"),
+            look_seconds=_seconds(env, "DRAWBRIDGE_LOOK_SECONDS", "300"),
+            github_events=_one_of(env, "DRAWBRIDGE_GITHUB_EVENTS", "webhook", "poll"),
+            reconcile_seconds=_seconds(env, "DRAWBRIDGE_RECONCILE_SECONDS", "300"),
+            nightly_at=_time(env, "DRAWBRIDGE_NIGHTLY_AT", "01:00"),
+            timezone=_zone(env, "DRAWBRIDGE_TIMEZONE", "UTC"),
         )
 
 
@@ -97,6 +111,29 @@ def _built(env: Mapping[str, str], name: str, built: str, planned: str) -> str:
     if value != built:
         raise SettingsError(f"{name} is {value!r}: choose {built}")
     return value
+
+
+def _one_of(env: Mapping[str, str], name: str, *choices: str) -> str:
+    value = env.get(name, choices[0])
+    if value not in choices:
+        raise SettingsError(f"{name} is {value!r}: choose {' or '.join(choices)}")
+    return value
+
+
+def _time(env: Mapping[str, str], name: str, default: str) -> time:
+    text = env.get(name, default)
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"{name} is {text!r}: expected hours and minutes such as 01:00") from None
+
+
+def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:
+    text = env.get(name, default)
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(f"{name} is {text!r}: expected a time zone such as Europe/Berlin") from None
 
 
 def _names(text: str) -> list[str]:

@@ -39,11 +39,9 @@ def rows_behind(blobs: Blobs, evaluations: Iterable[EvaluationSummary]) -> dict[
 
 
 def read_votes(blobs: Blobs, request: ApprovalRequest) -> list[Vote]:
-    """Read the votes on a request, in the order they were given."""
-    found = [
-        blobs.read_json(blob_names.vote(request.release, request.environment, number))
-        for number in range(len(request.approvers))
-    ]
+    """Read the votes of a request's round, in the order they were given."""
+    names = blobs.names(blob_names.votes(request.release, request.environment, request.round))
+    found = [blobs.read_json(name) for name in names]
     return sorted((read(Vote, vote) for vote in found if vote), key=lambda vote: vote.at)
 
 

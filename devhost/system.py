@@ -38,6 +38,7 @@ ACCOUNT = "AccountName=devstoreaccount1;AccountKey=" + (
 APP_PORT, BLOB_PORT, GITHUB_PORT, MODEL_PORT = 7071, 10000, 8070, 8080
 START_TIMEOUT = 120.0  # seconds that a part may take; the slowest needs about five on an idle machine
 POLL_SECONDS = "1"
+LOOK_SECONDS = "3"
 LOCK = "up.lock"
 
 PEOPLE = {
@@ -243,6 +244,7 @@ class System:
             "DRAWBRIDGE_WEB_APP": "local",
             "DRAWBRIDGE_STATE": str(self.state),
             "DRAWBRIDGE_POLL_SECONDS": POLL_SECONDS,
+            "DRAWBRIDGE_LOOK_SECONDS": LOOK_SECONDS,
             "DRAWBRIDGE_WORKER_VARIABLES": "MODEL_BASE_URL,MODEL_API_KEY,NO_PROXY",
             "MODEL_BASE_URL": f"http://{LOOPBACK}:{self._ports['model']}/v1",
             "MODEL_API_KEY": "local",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from urllib.parse import quote
 
@@ -36,24 +37,59 @@ def validation_results(release: str) -> str:
     return f"releases/{release}/validation.jsonl"
 
 
-def evidence(release: str, environment: str) -> str:
-    """Name the evidence that approvers of an environment see."""
-    return f"releases/{release}/evidence/{environment}.json"
+def evidence(release: str, environment: str, number: int = 1) -> str:
+    """Name the evidence that approvers of an environment see in a round; earlier rounds stay readable."""
+    return f"releases/{release}/evidence/{environment}{_round(number)}.json"
 
 
 def approval_request(release: str, environment: str) -> str:
-    """Name the question to the approvers of an environment."""
+    """Name the question to the approvers of an environment, as its newest round asks it."""
     return f"releases/{release}/approvals/{environment}/request.json"
 
 
-def vote(release: str, environment: str, approver: int) -> str:
-    """Name the one vote an approver has. `approver` is the index into the request's approvers."""
-    return f"releases/{release}/approvals/{environment}/{approver}.json"
+def votes(release: str, environment: str, number: int) -> str:
+    """Name the prefix of the votes of a round."""
+    return f"releases/{release}/approvals/{environment}/{number}/"
 
 
-def approval_outcome(release: str, environment: str) -> str:
-    """Name what the votes on an environment came to."""
-    return f"releases/{release}/approvals/{environment}/outcome.json"
+def vote(release: str, environment: str, number: int, principal: str) -> str:
+    """Name the one vote that a person has in a round. `principal` is the name the person signs in with."""
+    who = hashlib.sha256(principal.casefold().encode()).hexdigest()[:16]
+    return f"{votes(release, environment, number)}{who}.json"
+
+
+def approval_outcome(release: str, environment: str, number: int = 1) -> str:
+    """Name what the votes of a round came to: once it is there, nobody can vote any more."""
+    return f"releases/{release}/approvals/{environment}/outcome{_round(number)}.json"
+
+
+def debt(repository: str, sha: str) -> str:
+    """Name the evaluation debt of a commit."""
+    return f"{debts(repository)}{sha}.json"
+
+
+def debts(repository: str = "") -> str:
+    """Name the prefix of all debts of a repository, or of all repositories."""
+    return f"debts/{_flat(repository)}/" if repository else "debts/"
+
+
+def lane(repository: str, environment: str) -> str:
+    """Name who deploys to an environment, who waits, what runs there, and whether promotion is held."""
+    return f"{lanes(repository)}{environment}.json"
+
+
+def lanes(repository: str = "") -> str:
+    """Name the prefix of all lanes of a repository, or of all repositories."""
+    return f"lanes/{_flat(repository)}/" if repository else "lanes/"
+
+
+def change(repository: str, number: int) -> str:
+    """Name what is known about a pull request: its newest validation, its release, its opt-out."""
+    return f"changes/{_flat(repository)}/{number}.json"
+
+
+def _round(number: int) -> str:
+    return f".{number}" if number > 1 else ""
 
 
 def plan(evaluation: str) -> str:
@@ -83,4 +119,8 @@ def summary(evaluation: str) -> str:
 
 def baseline(repository: str, dataset: str) -> str:
     """Name the evaluation that production last passed on a dataset."""
-    return f"baselines/{repository.lower().replace('/', '.')}/{quote(dataset, safe='')}.json"
+    return f"baselines/{_flat(repository)}/{quote(dataset, safe='')}.json"
+
+
+def _flat(repository: str) -> str:
+    return repository.lower().replace("/", ".")

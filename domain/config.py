@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from domain.config_values import (
     LONGEST,
+    Approver,
     Branch,
     Command,
     Connection,
@@ -23,10 +24,13 @@ from domain.config_values import (
     GateText,
     Init,
     Login,
+    Member,
     Name,
+    Pattern,
     Positive,
     RepositoryPath,
     Use,
+    Window,
 )
 from domain.errors import Invalid
 from domain.gates import ERRORS, LATENCIES, parse_gate
@@ -62,6 +66,11 @@ class Branches(_Section):
 
     develop: Branch = Field(default="develop", description="where feature branches are merged")
     main: Branch = Field(default="main", description="what is released: each push to it starts a release")
+    feature: Pattern = Field(
+        default="[a-z][a-z0-9-]*/[A-Za-z0-9]+-[a-z0-9][a-z0-9-]*",
+        description="regular expression for the names of branches that are merged to develop, whole: "
+        "`developer-name/issue-id-feature-name`",
+    )
 
 
 class Validation(_Section):
@@ -72,6 +81,24 @@ class Validation(_Section):
     )
     sample: RepositoryPath = Field(
         description="a few rows: run from end to end before anything else, and sent to every deployment to try it"
+    )
+    required_checks: list[str] = Field(
+        default=[],
+        description="names of the repository's own check runs, workflows or statuses that must succeed on a change",
+    )
+    checks_timeout: Positive = Field(default=2 * 3600, description="how long a change waits for them")
+
+
+class Merge(_Section):
+    """What becomes of a change to develop when everything passed."""
+
+    auto: bool = Field(default=False, description="merge it when GitHub says that it can be merged")
+    method: Literal["merge", "squash", "rebase"] = Field(default="squash", description="how it is merged")
+    needs_person: str = Field(
+        default="needs-a-person",
+        min_length=1,
+        max_length=50,
+        description="the label that a change gets when somebody has to look at it",
     )
 
 
@@ -140,10 +167,25 @@ class OptOutRule(_Section):
     label: str = Field(
         default="skip-e2e-evaluation", min_length=1, max_length=50, description="the label on the pull request"
     )
-    forbidden_paths: list[RepositoryPath] = Field(
-        default=[], description="globs of what may not be opted out of; not enforced yet"
+    allowed: list[Member] = Field(
+        default=[], description="who may put it there: GitHub logins and teams (`@acme/leads`); none: everybody"
     )
-    expires_after: Positive = Field(default=7 * 86400, description="until the debt must be paid; not enforced yet")
+    forbidden_paths: list[RepositoryPath] = Field(
+        default=[], description="globs: a change that touches one of these paths cannot opt out"
+    )
+    expires_after: Positive = Field(
+        default=7 * 86400,
+        description="until the debt must be paid: after that nobody can waive it, and no other change can opt out",
+    )
+
+
+class Override(_Section):
+    """Who may let a release go on although its full evaluation failed or came to no conclusion."""
+
+    people: list[Login] = Field(
+        default=[], description="GitHub logins, each of whom may override it with a reason; none: nobody can"
+    )
+    expires_after: Positive = Field(default=3 * 86400, description="when the question to them ends the release")
 
 
 def _half(data: dict[str, Any]) -> int:
@@ -154,9 +196,14 @@ class Environment(_Section):
     """One step on the way to production."""
 
     name: EnvironmentName = Field(description="lower-case letters, digits and `-`")
-    approvers: list[Login] = Field(default=[], description="GitHub logins; none: deployed without asking")
+    approvers: list[Approver] = Field(
+        default=[],
+        description="GitHub logins (`@maria`), teams (`@acme/release-managers`), Entra groups "
+        "(`entra:<object id>`); none: deployed without asking",
+    )
     approvals: int = Field(default=1, ge=1, description="how many of the approvers must approve")
-    prevent_self_approval: bool = Field(default=False, description="authors of the release cannot approve it")
+    prevent_self_approval: bool = Field(default=False, description="authors and committers cannot approve it")
+    exclude_merger: bool = Field(default=False, description="who merged a change of the release cannot approve it")
     expires_after: Positive = Field(
         default=3 * 86400, description="when the question to the approvers ends the release"
     )
@@ -164,6 +211,13 @@ class Environment(_Section):
         default_factory=_half, description="when they are reminded, once; half of `expires_after` when left out"
     )
     watch: Duration = Field(default=300, description="how long a deployment is watched before it counts as good")
+    soak: Duration = Field(
+        default=0, description="how long a release must have been in the environment before this one"
+    )
+    window: Window | None = Field(
+        default=None,
+        description="when it may be deployed to, such as `Mon-Thu 09:00-16:00 Europe/Berlin`; always when left out",
+    )
     max_latency_p95: float | None = Field(
         default=None, gt=0, description="seconds, while watched; no limit when left out"
     )
@@ -180,7 +234,9 @@ class Environment(_Section):
     @classmethod
     def _reachable(cls, approvals: int, info: ValidationInfo) -> int:
         approvers = info.data.get("approvers")
-        if approvers is not None and approvals > max(1, len(approvers)):
+        # How many people a team or a group has is known only when they are asked.
+        several = any("/" in name or ":" in name for name in approvers or ())
+        if approvers is not None and not several and approvals > max(1, len(approvers)):
             raise ValueError(f"at least as many approvers; {len(approvers)} can be asked")
         return approvals
 
@@ -197,9 +253,12 @@ class Schedule(_Section):
 
     mode: Literal["continuous", "on-demand"] = Field(
         default="continuous",
-        description="`continuous`: each push to develop; `on-demand`: only when asked; not acted on yet",
+        description="`continuous`: the minimal evaluation for each push to develop; `on-demand`: only when asked",
     )
-    nightly: bool = Field(default=False, description="evaluate the head of main at night; not acted on yet")
+    nightly: bool = Field(
+        default=False,
+        description="evaluate the head of main and what is deployed, once each night; open debts are paid regardless",
+    )
 
 
 class Config(_Section):
@@ -210,7 +269,9 @@ class Config(_Section):
     branches: Branches = Branches()
     validation: Validation = Field(alias="validate")
     evaluation: Evaluation
+    merge: Merge = Merge()
     opt_out: OptOutRule = OptOutRule()
+    override: Override = Override()
     environments: list[Environment] = Field(
         min_length=1, description="the environments in the order a release passes them"
     )

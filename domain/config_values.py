@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from domain.errors import Invalid
 from domain.gates import parse_gate
+from domain.windows import parse_window
 
+_LOGIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 365 * 86400
 _ENV = re.compile(r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}")
@@ -93,6 +95,22 @@ def _without_secrets(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _window(value: str) -> str:
+    try:
+        parse_window(value)
+    except Invalid as error:
+        raise ValueError(str(error).partition("expected ")[2]) from error
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"a regular expression of Python ({error})") from error
+    return value
+
+
 def _login(value: Any) -> Any:
     return value.removeprefix("@") if isinstance(value, str) else value
 
@@ -117,9 +135,25 @@ Name = Annotated[str, _matching(r"[A-Za-z][A-Za-z0-9_-]{0,49}", "a name of lette
 EnvironmentName = Annotated[
     str, _matching(r"[a-z][a-z0-9-]{0,29}", 'a name of lower-case letters, digits and -, such as "nonprod"')
 ]
-Login = Annotated[
-    str, BeforeValidator(_login), _matching(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}", 'a GitHub login such as "maria"')
+Login = Annotated[str, BeforeValidator(_login), _matching(_LOGIN, 'a GitHub login such as "maria"')]
+Approver = Annotated[
+    str,
+    BeforeValidator(_login),
+    _matching(
+        rf"{_LOGIN}|{_LOGIN}/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}|entra:[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}",
+        'a GitHub login "@maria", a team "@acme/release-managers" or an Entra group "entra:<its object id>"',
+    ),
 ]
+Member = Annotated[
+    str,
+    BeforeValidator(_login),
+    _matching(
+        rf"{_LOGIN}|{_LOGIN}/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}",
+        'a GitHub login "@maria" or a team "@acme/leads"',
+    ),
+]
+Window = Annotated[str, AfterValidator(_window)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
 FromData = Annotated[str, _matching(r"\$\{data\.[^{}]+\}", 'a column of the dataset such as "${data.question}"')]
 FromRow = Annotated[
     str,

@@ -42,6 +42,18 @@ class Outcome(StrEnum):
     FAILED = "failed"
     REJECTED = "rejected"
     EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+class DebtState(StrEnum):
+    """Where the debt of an honoured opt-out stands. PAYING: its evaluation runs."""
+
+    OPEN = "open"
+    PAYING = "paying"
+    PAID = "paid"
+    FAILED = "failed"
+    WAIVED = "waived"
 
 
 class JobPhase(StrEnum):
@@ -64,6 +76,31 @@ class ReleaseRequest:
     branch: str
     pusher: str
     delivery: str  # X-GitHub-Delivery
+    forced: bool = False  # the branch was rewritten
+
+
+@dataclass(frozen=True)
+class ChangeRequest:
+    """The head of an open change, to be validated."""
+
+    repository: str
+    number: int
+    sha: str  # the head
+    delivery: str
+    attempt: int = 1  # more than 1 when somebody asked to run it again
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """An evaluation that is no part of a release."""
+
+    repository: str
+    sha: str
+    kind: str  # "minimal" | "full"
+    source: str  # "continuous" | "on-demand" | "nightly"
+    asked_by: str  # GitHub login or sign-in name; "" for a schedule
+    key: str  # what makes two requests one: a comment's id, a delivery, a date
+    change: int | None = None  # where the answer goes, besides the commit
 
 
 @dataclass(frozen=True)
@@ -91,12 +128,44 @@ class Change:
 
 @dataclass(frozen=True)
 class OptOut:
-    """An honoured opt-out: the label that let a release skip the full evaluation."""
+    """The label that asks to skip the full evaluation, as it stands on a change: honoured, or refused and why."""
 
     label: str
     change: int
     by: str  # who put the label there
     at: str
+    reason: str = ""  # as given in the change's text
+    refused: str = ""  # why it is not honoured
+
+
+@dataclass(frozen=True)
+class Debt:
+    """What an honoured opt-out leaves behind, until its full evaluation has passed or approvers have waived it."""
+
+    repository: str
+    release: str
+    commit: str
+    opt_outs: tuple[OptOut, ...]
+    owed: str  # what was not evaluated, in words
+    at: str
+    expires_at: str
+    state: DebtState = DebtState.OPEN
+    evaluation: str = ""  # id of the one that pays it
+    settled_at: str = ""
+    settled_by: str = ""  # who waived it, or what paid it
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Override:
+    """A full evaluation that did not pass, and the person who let the release go on all the same."""
+
+    evaluation: str
+    verdict: Verdict
+    by: str
+    reason: str
+    at: str
+    digest: str  # of the evidence that was seen
 
 
 @dataclass(frozen=True)
@@ -105,8 +174,10 @@ class Origin:
 
     commit: Commit
     changes: tuple[Change, ...]
-    opt_outs: tuple[OptOut, ...]
-    authors: tuple[str, ...] = ()  # of every commit that was pushed
+    opt_outs: tuple[OptOut, ...]  # honoured
+    authors: tuple[str, ...] = ()  # and committers of every commit that was pushed
+    position: int = 0  # on the branch: a newer commit's is greater
+    refused: tuple[OptOut, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,6 +283,7 @@ class Job:
     spec: Mapping[str, Any]
     timeout: int  # seconds
     inputs: dict[str, str] = field(default_factory=dict)  # path in the job directory -> blob to put there
+    sealed: bool = False  # a stranger's code: it gets no variables, so no secret and no model
 
 
 @dataclass(frozen=True)
@@ -264,6 +336,7 @@ class Vote:
     comment: str
     digest: str
     at: str
+    waives: bool = False  # approves although evaluation debt is open
 
 
 @dataclass(frozen=True)
@@ -282,11 +355,16 @@ class Evidence:
     approvers: tuple[str, ...]
     approvals: int
     prevent_self_approval: bool
+    exclude_merger: bool = False
+    debt: Debt | None = None
+    overrides: tuple[Override, ...] = ()
 
 
 @dataclass(frozen=True)
 class ApprovalRequest:
-    """An open question to the approvers of one environment.
+    """An open question to the approvers of one environment, or (environment `override`) to those who may override.
+
+    New evidence asks again: `round` counts, and links and votes of an earlier round are void.
 
     `nonces` are random, one per approver in the same order; links derive from them and a secret
     that is not stored here, so that reading the blob does not give anyone a link.
@@ -303,6 +381,9 @@ class ApprovalRequest:
     remind_at: str
     expires_at: str
     instance: str  # the orchestration that waits
+    round: int = 1
+    debt_open: bool = False  # an approval is only taken together with a waiver
+    groups: dict[str, str] = field(default_factory=dict)  # resolved login -> the team that was configured
 
 
 @dataclass(frozen=True)
@@ -339,3 +420,7 @@ class ReleaseRecord:
     votes: dict[str, tuple[Vote, ...]] = field(default_factory=dict)  # by environment
     authors: tuple[str, ...] = ()  # everybody who wrote something in this release
     notes: tuple[str, ...] = ()  # what a person should know, e.g. a message GitHub never took
+    position: int = 0  # on the branch: a newer commit's is greater
+    debt: Debt | None = None
+    overrides: tuple[Override, ...] = ()
+    refused_opt_outs: tuple[OptOut, ...] = ()

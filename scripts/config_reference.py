@@ -129,7 +129,9 @@ def _kind(info: FieldInfo) -> str:
         return "duration"
     if "_repository_path" in repr(info.metadata) + text:
         return "path"
-    return next(_WORDS[kind] for kind in (annotation, *get_args(annotation)) if kind in _WORDS)
+    parts = (annotation, *get_args(annotation), *(get_args(part) for part in get_args(annotation)))
+    flat = [kind for part in parts for kind in (part if isinstance(part, tuple) else (part,))]
+    return next(_WORDS[kind] for kind in flat if isinstance(kind, type) and kind in _WORDS)
 
 
 def _is_duration(info: FieldInfo) -> bool:

@@ -31,7 +31,9 @@ def vote(world: World, asked: ApprovalRequest, login: str, decision: str = "appr
     """Store a vote as the approval page does."""
     number = asked.approvers.index(login)
     given = Vote(login, f"{login}@acme.example", decision, "", asked.digest, f"2026-11-23T10:0{9 - number}:00Z")
-    world.blobs.create_json(blob_names.vote(asked.release, "prod", number), asdict(replace(given, **fields)))
+    world.blobs.create_json(
+        blob_names.vote(asked.release, "prod", 1, given.principal), asdict(replace(given, **fields))
+    )
 
 
 def where(asked: ApprovalRequest) -> dict[str, str]:

@@ -130,7 +130,7 @@ def test_every_problem_is_listed_with_its_line():
         "drawbridge.yaml:10: environments.0.name: is 'Dev'; "
         'expected a name of lower-case letters, digits and -, such as "nonprod"',
         "drawbridge.yaml:12: nightly: unknown key; expected one of: "
-        "version, target, branches, validate, evaluation, opt_out, environments, schedule",
+        "version, target, branches, validate, evaluation, merge, opt_out, override, environments, schedule",
     ]
 
 
@@ -202,7 +202,7 @@ def test_an_unknown_key_suggests_the_right_one(old, new, message):
         ),
         ("{name: dev}", "{name: dev, approvals: two}", "environments.0.approvals: is 'two'; expected a valid integer"),
         ("{name: dev}", "{name: dev, approvals: '1'}", "environments.0.approvals: is '1'; expected a valid integer"),
-        ("{name: dev}", "{name: dev, approvers: [a b]}", "approvers.0: is 'a b'; expected a GitHub login such as"),
+        ("{name: dev}", "{name: dev, approvers: [a b]}", "approvers.0: is 'a b'; expected a GitHub login \"@maria\""),
         ("{name: dev}", "{name: dev, approvers: [maria, '@Maria']}", "expected each approver once"),
         ("{name: dev}", "{name: dev}\n  - {name: dev}", "expected each environment once; dev stands here 2 times"),
         ("{name: dev}", "{name: dev, max_error_rate: 5}", "max_error_rate: is 5; expected less than or equal to 1"),
