@@ -111,7 +111,7 @@ def _believe(req: func.HttpRequest, settings: Settings, token: str, blobs: Blobs
     approvals.check_person(approver, name, settings.people)
     if may_vote:
         approvals.check_eligible(approver, request, settings.people)
-    stored = blobs.read_json(blob_names.evidence(link.release, link.environment))
+    stored = blobs.read_json(blob_names.evidence(link.release, link.environment, request.round))
     return Case(token, link.approver, approver, name, request, approvals.check_evidence(stored, request))
 
 
@@ -141,8 +141,8 @@ def _record(case: Case, vote: Vote, blobs: Blobs) -> bool:
     The same form sent twice is one vote. Raises Conflict when the person voted otherwise, or the question is closed.
     """
     where = case.request.release, case.request.environment
-    name = blob_names.vote(*where, case.number)
-    door = blob_names.approval_outcome(*where)
+    name = blob_names.vote(*where, case.request.round, case.principal)
+    door = blob_names.approval_outcome(*where, case.request.round)
     outcome = blobs.read_json(door)
     if outcome is None and blobs.create_json(name, asdict(vote)):
         if blobs.exists(door):

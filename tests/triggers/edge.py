@@ -15,6 +15,7 @@ from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrc
 from selectolax.lexbor import LexborHTMLParser
 
 from activities.open_approval import ask
+from adapters import records
 from adapters.blobs import Blobs
 from domain import approvals, blob_names, timeline
 from domain.config import Environment
@@ -171,9 +172,7 @@ class Edge:
 
     def votes(self, asked: ApprovalRequest) -> dict[str, tuple[str, str]]:
         """Return the stored votes: decision and comment by approver."""
-        prefix = f"releases/{asked.release}/approvals/{asked.environment}/"
-        stored = [self.blobs.read_json(name) for name in self.blobs.names(prefix) if name[-6].isdecimal()]
-        return {vote["approver"]: (vote["decision"], vote["comment"]) for vote in stored}
+        return {vote.approver: (vote.decision, vote.comment) for vote in records.read_votes(self.blobs, asked)}
 
     def decide(self, asked: ApprovalRequest, decision: str) -> None:
         """Close the question, as the approval orchestration does."""
