@@ -29,6 +29,7 @@ from domain.errors import NotFound, Unavailable
 
 CONNECT_TIMEOUT = 5  # seconds; a private endpoint that resolves to nothing must not hold a request for minutes
 READ_TIMEOUT = 30  # seconds between two bytes, not for the whole transfer
+TRIES = 50  # to change a blob before somebody else does
 CONNECTIONS = 64  # kept open; more at once work too, and are closed after use
 _FORBIDDEN = (401, 403)
 
@@ -140,6 +141,21 @@ class Blobs:
     def create_json(self, name: str, value: Any) -> bool:
         """Write a JSON value only if there is no blob of this name; False when there is one."""
         return self.create(name, _json(value))
+
+    def change_json(self, name: str, step: Callable[[Any], Any]) -> Any:
+        """Replace a blob's JSON value by what `step` makes of it (None: there is none yet), and return that.
+
+        `step` runs again when somebody else wrote meanwhile. Raises Unavailable when that never ends.
+        """
+        for _ in range(TRIES):
+            found = self.read_with_etag(name)
+            after = step(json.loads(found[0]) if found else None)
+            data = _json(after)
+            if found and found[0] == data:
+                return after
+            if self.replace(name, data, found[1]) if found else self.create(name, data):
+                return after
+        raise Unavailable(f"{name} is changed by others all the time: try again")
 
     def _upload(self, name: str, data: bytes, **options: Any) -> None:
         self._in_container(lambda: self._container.upload_blob(name, data, **options))

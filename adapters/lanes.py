@@ -1,0 +1,49 @@
+"""The lanes of the environments in blobs, changed with their etag: two releases never both get in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+from adapters.blobs import Blobs
+from domain import blob_names, lanes
+from domain.lanes import Hold, Lane
+from domain.wire import read as read_wire
+
+
+def read(blobs: Blobs, repository: str, environment: str) -> Lane:
+    """Read a lane; an empty one when nobody was ever there."""
+    kept = blobs.read_json(blob_names.lane(repository, environment))
+    return read_wire(Lane, kept) if kept else Lane(repository, environment)
+
+
+def all_lanes(blobs: Blobs, repository: str = "") -> list[Lane]:
+    """Read the lanes of one repository, or of all."""
+    kept = (blobs.read_json(name) for name in blobs.names(blob_names.lanes(repository)))
+    return [read_wire(Lane, one) for one in kept if one]
+
+
+def change(blobs: Blobs, repository: str, environment: str, step: Callable[[Lane], Lane]) -> Lane:
+    """Replace a lane by what `step` makes of it; `step` runs again when somebody else was faster."""
+
+    def attempt(kept: object) -> object:
+        return asdict(step(read_wire(Lane, kept) if kept else Lane(repository, environment)))
+
+    return read_wire(Lane, blobs.change_json(blob_names.lane(repository, environment), attempt))
+
+
+def hold(blobs: Blobs, repository: str, environment: str, wanted: Hold) -> Lane:
+    """Let nobody be promoted to an environment until `lift`."""
+    return change(blobs, repository, environment, lambda lane: replace(lane, hold=wanted))
+
+
+def lift(blobs: Blobs, repository: str, environment: str) -> Lane:
+    """Let releases be promoted again."""
+    return change(blobs, repository, environment, lambda lane: replace(lane, hold=None))
+
+
+def free(blobs: Blobs, repository: str, release: str) -> None:
+    """Take a release that is over out of every lane of its repository."""
+    for lane in all_lanes(blobs, repository):
+        if lanes.leave(lane, release) != lane:
+            change(blobs, lane.repository, lane.environment, lambda found: lanes.leave(found, release))

@@ -1,0 +1,190 @@
+"""Whose turn it is in an environment: one deployment at a time, the older commit first, never back by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain import messages_promotion as messages
+from domain.config import Environment
+from domain.models import Image
+from domain.windows import next_open, parse_window
+
+# Who has not been back for this long after it wanted to look again does not keep the others waiting.
+MISSED = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Occupant:
+    """What runs in the environment. `position` is its commit's place on the branch: a newer one's is greater."""
+
+    release: str
+    sha: str
+    position: int
+    image: Image
+    at: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who deploys now."""
+
+    release: str
+    since: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Who wants to deploy, and why not yet. `back` is when it looks again."""
+
+    release: str
+    sha: str
+    position: int
+    since: str
+    why: str
+    back: str
+    ready: bool  # nothing of its own holds it back, only the environment
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Nobody is promoted until somebody lifts it: after a rollback."""
+
+    by: str
+    reason: str
+    at: str
+    release: str  # the one that was gone back to
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One environment of one repository."""
+
+    repository: str
+    environment: str
+    current: Occupant | None = None
+    holder: Holder | None = None
+    waiting: tuple[Waiting, ...] = ()
+    hold: Hold | None = None
+    approvers: tuple[str, ...] = ()  # as the newest release's config names them
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A release that wants to deploy to an environment."""
+
+    release: str
+    sha: str
+    position: int
+    earlier: str | None = None  # since when it has been in the environment before
+    rollback: bool = False  # asked for by a person: may go back, and through a hold or a closed window
+
+
+class Answer(StrEnum):
+    """What becomes of a turn."""
+
+    ENTERED = "entered"
+    WAITS = "waits"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The answer in words; `until` is when it pays to look again, where that is known."""
+
+    answer: Answer
+    why: str = ""
+    until: str = ""
+    by: str = ""  # the release that superseded it
+    own: bool = False  # it waits for something of its own, so nobody waits behind it
+
+
+def enter(lane: Lane, turn: Turn, environment: Environment, now: datetime, look: timedelta) -> tuple[Lane, Entry]:
+    """Let a release in, or say why not. Returns the lane as it stands then. Asked again, a holder is in already."""
+    lane = replace(lane, approvers=tuple(environment.approvers))
+    entry = _ask(lane, turn, environment, now)
+    others = tuple(one for one in lane.waiting if one.release != turn.release)
+    if entry.answer is Answer.WAITS:
+        return replace(lane, waiting=_in_order((*others, _wait(lane, turn, entry, now, look)))), entry
+    holder = lane.holder
+    if entry.answer is Answer.ENTERED and not (holder and holder.release == turn.release):
+        holder = Holder(turn.release, _text(now))
+    return replace(lane, waiting=others, holder=holder), entry
+
+
+def leave(lane: Lane, release: str, deployed: Occupant | None = None) -> Lane:
+    """Take a release out of the lane, and keep what it deployed."""
+    if deployed and not (lane.holder and lane.holder.release == release):
+        deployed = None  # told late, by a step that runs again: somebody else is at work
+    holder = None if lane.holder and lane.holder.release == release else lane.holder
+    waiting = tuple(one for one in lane.waiting if one.release != release)
+    return replace(lane, holder=holder, waiting=waiting, current=deployed or lane.current)
+
+
+def overtaken_by(lane: Lane, release: str, position: int) -> str:
+    """Return the newer release that runs in the environment already, or nothing."""
+    current = lane.current
+    return current.release if current and current.position > position and current.release != release else ""
+
+
+def place_in_line(lane: Lane, release: str) -> int:
+    """Return a release's place among those that wait, from 1; 0 when it does not wait."""
+    return next((number for number, one in enumerate(lane.waiting, 1) if one.release == release), 0)
+
+
+def _ask(lane: Lane, turn: Turn, environment: Environment, now: datetime) -> Entry:
+    if lane.holder and lane.holder.release == turn.release:
+        return Entry(Answer.ENTERED)
+    newer = overtaken_by(lane, turn.release, turn.position)
+    if newer and not turn.rollback:
+        return Entry(Answer.SUPERSEDED, messages.superseded(environment.name, newer), by=newer)
+    held_back = None if turn.rollback else _own_or_common(lane, turn, environment, now)
+    return held_back or _behind_others(lane, turn, now) or Entry(Answer.ENTERED)
+
+
+def _own_or_common(lane: Lane, turn: Turn, environment: Environment, now: datetime) -> Entry | None:
+    soaked = _soaked(turn, environment)
+    if soaked and soaked > now:
+        return Entry(Answer.WAITS, messages.soaks(environment, _text(soaked)), _text(soaked), own=True)
+    if lane.hold:
+        return Entry(Answer.WAITS, messages.held(lane.hold.by, lane.hold.reason))
+    opens = next_open(parse_window(environment.window), now) if environment.window else now
+    if opens > now:
+        return Entry(Answer.WAITS, messages.window_closed(environment, _text(opens)), _text(opens))
+    return None
+
+
+def _behind_others(lane: Lane, turn: Turn, now: datetime) -> Entry | None:
+    if lane.holder:
+        return Entry(Answer.WAITS, messages.behind(lane.holder.release, lane.environment, deploys=True))
+    first = next((one for one in lane.waiting if one.ready and not _missed(one, now)), None)
+    ahead = first and not turn.rollback and first.release != turn.release and first.position < turn.position
+    return Entry(Answer.WAITS, messages.behind(first.release, lane.environment)) if first and ahead else None
+
+
+def _soaked(turn: Turn, environment: Environment) -> datetime | None:
+    if not environment.soak or turn.earlier is None:
+        return None
+    return datetime.fromisoformat(turn.earlier) + timedelta(seconds=environment.soak)
+
+
+def _wait(lane: Lane, turn: Turn, entry: Entry, now: datetime, look: timedelta) -> Waiting:
+    known: Mapping[str, Waiting] = {one.release: one for one in lane.waiting}
+    since = known[turn.release].since if turn.release in known else _text(now)
+    back = max(entry.until, _text(now + look))
+    return Waiting(turn.release, turn.sha, turn.position, since, entry.why, back, ready=not entry.own)
+
+
+def _missed(one: Waiting, now: datetime) -> bool:
+    return datetime.fromisoformat(one.back) + MISSED < now
+
+
+def _in_order(waiting: tuple[Waiting, ...]) -> tuple[Waiting, ...]:
+    return tuple(sorted(waiting, key=lambda one: (one.position, one.since)))
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

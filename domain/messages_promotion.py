@@ -1,0 +1,110 @@
+"""The words of opt-outs, debts, turns, overrides and rollbacks. One function per message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.config import Environment
+from domain.models import Debt, EvaluationSummary, Override, Verdict
+
+
+def superseded(environment: str, newer: str) -> str:
+    """Say that a newer commit went past."""
+    return f"a newer commit runs in {environment} already ({short(newer)})"
+
+
+def superseded_reason(environment: str, newer: str) -> str:
+    """Say why the release ended."""
+    return f"A newer commit reached {environment} first: {short(newer)}. It holds this one's changes too."
+
+
+def held(by: str, reason: str) -> str:
+    """Say that nobody is promoted."""
+    because = f": {reason}" if reason else ""
+    return f"promotion is held by {by} since a rollback{because}; it goes on when somebody lifts the hold"
+
+
+def window_closed(environment: Environment, opens: str) -> str:
+    """Say when the deployment window opens."""
+    return f"the window {environment.window} is closed; it opens at {opens}"
+
+
+def soaks(environment: Environment, until: str) -> str:
+    """Say how long the release must stay where it is."""
+    return f"it stays in the environment before {environment.name} until {until}"
+
+
+def behind(release: str, environment: str, deploys: bool = False) -> str:
+    """Say who is first."""
+    return f"{short(release)} {'deploys to' if deploys else 'is first in line for'} {environment}"
+
+
+def short(release: str) -> str:
+    """Shorten a release's id to its commit."""
+    return release.rpartition("-")[2][:7]
+
+
+def debt_blocks(debt: Debt) -> str:
+    """Say why production waits."""
+    return f"owes {debt.owed}; due at {debt.expires_at}. The nightly run pays it, or the approvers waive it"
+
+
+def minimal_inconclusive() -> str:
+    """Say why an honoured label does not skip the full evaluation."""
+    return "The full evaluation runs in spite of the opt-out: the minimal evaluation came to no conclusion."
+
+
+def opt_outs_refused(changes: Sequence[tuple[int, str]]) -> str:
+    """Say why labels were not honoured."""
+    return "; ".join(f"The opt-out of #{number} is refused: {why}" for number, why in changes) + "."
+
+
+def needs_override(summary: EvaluationSummary, people: Sequence[str]) -> str:
+    """Say who may let the release go on."""
+    return f"{summary.verdict.value}: only {' or '.join(people)} can override it, with a reason"
+
+
+def no_override(summary: EvaluationSummary) -> str:
+    """Say that nobody may let the release go on."""
+    rules = [f"{gate.rule} ({gate.detail})" for gate in summary.gates if gate.verdict is not Verdict.PASSED]
+    verdict = "failed" if summary.verdict is Verdict.FAILED else "came to no conclusion"
+    return f"The {summary.kind} evaluation {verdict}: {'; '.join(rules)}."
+
+
+def overridden(override: Override) -> str:
+    """Say, for ever, that a verdict did not stop the release."""
+    return f"{override.by} overrode the {override.verdict.value} full evaluation: {override.reason}"
+
+
+def not_overridden(decision: str, by: str, comment: str) -> str:
+    """Say why a failed or inconclusive evaluation ended the release."""
+    if decision == "expired":
+        return "nobody overrode it in time"
+    return f"{by} did not override it" + (f": {comment}" if comment else "")
+
+
+def new_evidence(environment: str, voters: Sequence[str]) -> str:
+    """Tell those who voted on older evidence that their votes are void."""
+    names = ", ".join(f"@{name}" for name in voters)
+    return f"{names}: your vote about {environment} was on evidence that has changed since. Please look again."
+
+
+def withdrawn(changes: Sequence[int], by: str) -> str:
+    """Say why a full evaluation starts late."""
+    numbers = ", ".join(f"#{number}" for number in changes)
+    return f"The full evaluation runs after all: {by} withdrew the opt-out of {numbers}."
+
+
+def waived(names: Sequence[str]) -> str:
+    """Say who let the release through without its full evaluation."""
+    return f"waived by {', '.join(names)}"
+
+
+def nothing_to_go_back_to(release: str, environment: str) -> str:
+    """Say why a rollback is impossible."""
+    return f"{short(release)} never ran in {environment}: go back to a release that did"
+
+
+def gone_back(environment: str, by: str) -> str:
+    """Say that an environment was rolled back by hand."""
+    return f"{environment} was rolled back to this release by {by}"
