@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,10 +22,11 @@ from github.GithubObject import NotSet
 from github.IssueComment import IssueComment
 from github.Repository import Repository
 
+from adapters import github_people, github_refs
 from adapters.github_calls import Steady, fetch
-from adapters.github_origin import find_origin
+from adapters.github_origin import Found, find_origin, opt_out_now
 from domain.errors import Invalid
-from domain.models import Origin
+from domain.opt_out import Facts
 
 SECONDS = 20  # for one call
 COMMENT = 65_536  # characters GitHub takes
@@ -64,9 +65,32 @@ class GitHub:
         """See that the repository can be read with this sign-in."""
         self._steady.call(lambda: self._repository(repository).default_branch)  # its name alone asks nobody
 
+    def permission(self, repository: str, login: str) -> str:
+        """Give what a person may do there: admin, write (maintain counts as it), read (so does triage) or none."""
+        return github_people.permission(self._steady, self._repository(repository), login)
+
+    def team_members(self, org: str, slug: str) -> tuple[str, ...]:
+        """List the logins in a team of an organization, its child teams included. Raises NotFound."""
+        return github_people.team_members(self._steady, lambda: self._client(org), org, slug)
+
+    def head_of_change(self, repository: str, number: int) -> github_refs.Head:
+        """Find the head of a change, and whether it lies in a fork. Raises NotFound for what is no pull request."""
+        return github_refs.head_of_change(self._steady, self._repository(repository), number)
+
+    def head_of(self, repository: str, ref: str) -> str:
+        """Give the sha that a branch or tag of the repository names. Raises NotFound saying what to do."""
+        return github_refs.head_of(self._steady, repository, self._repository(repository), ref)
+
+    def commit_on(self, repository: str, sha: str, branches: Sequence[str]) -> str:
+        """Give the full sha of a commit that is on one of the branches. Raises Forbidden when it is on none.
+
+        GitHub finds the commits of forks in the repository as well.
+        """
+        return github_refs.commit_on(self._steady, repository, self._repository(repository), sha, branches)
+
     def find_origin(
         self, repository: str, sha: str, before: str, opt_out_label: str, branch: str | None = None
-    ) -> Origin:
+    ) -> Found:
         """Find the changes merged into `branch` (None: the default one) between `before` and `sha`, oldest first.
 
         There are none after a direct push, and can be many. A new branch (`before` all zeros), or one forced from a
@@ -75,6 +99,10 @@ class GitHub:
         place = self._repository(repository)
         target = branch or self._steady.call(lambda: place.default_branch)
         return find_origin(self._steady, repository, place, _sha(sha), before, opt_out_label, target)
+
+    def opt_out_now(self, repository: str, change: int, label: str) -> Facts | None:
+        """Find the opt-out label as it stands on a change now, with who put it there; None when it is not there."""
+        return opt_out_now(self._steady, self._repository(repository), change, label)
 
     def download(self, repository: str, sha: str, to: Path) -> None:
         """Write the repository's files at a commit to `to` as GitHub's .tar.gz: whole, or not at all."""
@@ -173,17 +201,21 @@ class GitHub:
             raise Invalid(f"{name!r} is not a repository: write it as owner/name.")
         return self._steady.call(lambda: self._client(name).get_repo(name))
 
-    def _client(self, repository: str) -> Github:
-        key = repository if self._app else ""
+    def _client(self, place: str) -> Github:
+        """Sign in for a repository, or for an organization (a name without a slash)."""
+        key = place if self._app else ""
         if key not in self._here.clients:
-            self._here.clients[key] = self._sign_in(repository)
+            self._here.clients[key] = self._sign_in(place)
         return self._here.clients[key]
 
-    def _sign_in(self, repository: str) -> Github:
+    def _sign_in(self, place: str) -> Github:
         if not self._app:
             return Github(auth=Auth.Token(self._token) if self._token else None, **self._options())
         integration = self._integration()
-        installation = integration.get_repo_installation(*repository.split("/"))
+        owner, _, name = place.partition("/")
+        installation = (
+            integration.get_repo_installation(owner, name) if name else integration.get_org_installation(owner)
+        )
         return integration.get_github_for_installation(installation.id)
 
     def _integration(self) -> GithubIntegration:
