@@ -7,17 +7,20 @@ import hashlib
 import hmac
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from domain.blob_names import is_id
-from domain.errors import Conflict, Expired, Forbidden, NotFound
-from domain.models import ApprovalRequest, Evidence, Vote
+from domain.debts import can_be_waived
+from domain.errors import BadRequest, Conflict, Expired, Forbidden, NotFound
+from domain.models import ApprovalRequest, Debt, DebtState, Evidence, Vote
 from domain.wire import read
 
 APPROVE, REJECT = "approve", "reject"
+OVERRIDE = "override"  # the environment of a question to those who may override
+GROUP = "entra:"  # an approver of this kind is everybody in the group; the rest of it is the group's object id
 MAX_COMMENT = 2_000  # characters
 
 
@@ -88,22 +91,41 @@ def sign_in_name(login: str, people: Mapping[str, str]) -> str:
     return known.get(login.casefold(), login).casefold()
 
 
-def check_person(approver: str, principal: str, people: Mapping[str, str]) -> None:
-    """See that the signed-in person is the one this link was made for. Raises Forbidden when it is somebody else.
+def is_for(approver: str, principal: str, people: Mapping[str, str], groups: Collection[str] = ()) -> bool:
+    """Say whether a signed-in person is an approver, or in the group that is one.
 
     `people` maps GitHub logins to sign-in names; a login without an entry signs in under its own name.
     """
-    if sign_in_name(approver, people) != principal.casefold():
-        raise Forbidden(f"You are signed in as {principal}, and this link is for {approver}. Use your own link.")
+    if approver.startswith(GROUP):
+        return approver.removeprefix(GROUP).casefold() in {group.casefold() for group in groups}
+    return sign_in_name(approver, people) == principal.casefold()
 
 
-def check_eligible(approver: str, request: ApprovalRequest, people: Mapping[str, str]) -> None:
-    """See that an approver may vote on this release. Raises Forbidden for its authors where that is barred.
+def check_person(approver: str, principal: str, people: Mapping[str, str], groups: Collection[str] = ()) -> None:
+    """See that the signed-in person is one this link was made for. Raises Forbidden when it is somebody else."""
+    if is_for(approver, principal, people, groups):
+        return
+    if approver.startswith(GROUP):
+        raise Forbidden(
+            f"You are signed in as {principal}, and this link is for the group {approver.removeprefix(GROUP)}, which "
+            "your sign-in does not name. Sign out and in again; if you are in the group and this stays, let the app's "
+            "registration in Entra emit the groups that are assigned to it."
+        )
+    raise Forbidden(f"You are signed in as {principal}, and this link is for {approver}. Use your own link.")
 
-    Also for a second login of an author: it is the person who may not vote.
-    """
-    if sign_in_name(approver, people) in {sign_in_name(login, people) for login in request.excluded}:
-        raise Forbidden(f"{approver} wrote a change in this release, and {request.environment} bars self-approval.")
+
+def is_excluded(principal: str, request: ApprovalRequest, people: Mapping[str, str]) -> bool:
+    """Say whether a person may not vote on this release, under whichever login, and through whichever group."""
+    return principal.casefold() in {sign_in_name(login, people) for login in request.excluded}
+
+
+def check_eligible(principal: str, request: ApprovalRequest, people: Mapping[str, str]) -> None:
+    """See that a person may vote on this release. Raises Forbidden for those who made it, where that is barred."""
+    if is_excluded(principal, request, people):
+        raise Forbidden(
+            f"{principal} had a part in this release, and {request.environment} bars self-approval. Ask another "
+            "approver."
+        )
 
 
 def check_vote(vote: Vote, request: ApprovalRequest, now: str) -> None:
@@ -114,21 +136,53 @@ def check_vote(vote: Vote, request: ApprovalRequest, now: str) -> None:
         raise Conflict("The evidence changed after this page was opened. Open the link again and look at it once more.")
 
 
+def check_waiver(vote: Vote, request: ApprovalRequest, debt: Debt | None, now: str) -> None:
+    """See that an approval in the face of open evaluation debt waives it, and says why. `debt` is as it stands now.
+
+    Raises Conflict when it does not or when nobody can, BadRequest without a reason.
+    """
+    if not request.debt_open or vote.decision != APPROVE:
+        return
+    if debt and debt.state is DebtState.PAID:
+        raise Conflict("The evaluation debt was paid meanwhile: you are asked again on the new evidence in a moment.")
+    if debt is None or not can_be_waived(debt, now):
+        raise Conflict(_not_waivable(debt))
+    if not vote.waives:
+        raise Conflict(
+            "The full evaluation of this release was skipped and is still owed. Wait for tonight's run, which pays "
+            f"the debt and brings you new evidence, or tick “Waive the evaluation debt” and say why "
+            f"(possible until {debt.expires_at})."
+        )
+    if not vote.comment:
+        raise BadRequest("Say in the comment why the evaluation debt is waived: it stays in the audit log.")
+
+
+def check_override(vote: Vote) -> None:
+    """See that an override says why. Raises BadRequest without a reason."""
+    if not vote.comment:
+        raise BadRequest("Give a reason: it is shown on the release for ever, and stays in the audit log.")
+
+
 def decide(request: ApprovalRequest, votes: Sequence[Vote]) -> Decision:
     """Return what the votes come to: one rejection ends it, enough distinct people open the bridge.
 
-    Votes on other evidence and of people who may not vote do not count; two logins of one person count once.
+    Votes on other evidence and of people who may not vote do not count, nor does an approval that leaves open debt
+    unmentioned. A person counts once, through however many logins and groups.
     """
     allowed = {name.casefold() for name in request.approvers} - {name.casefold() for name in request.excluded}
-    counted = {
-        vote.approver.casefold(): vote
-        for vote in votes
-        if vote.digest == request.digest and vote.approver.casefold() in allowed
-    }
-    if any(vote.decision == REJECT for vote in counted.values()):
+    counted = [vote for vote in votes if vote.digest == request.digest and vote.approver.casefold() in allowed]
+    if any(vote.decision == REJECT for vote in counted):
         return Decision.REJECTED
-    approving = {vote.principal.casefold() for vote in counted.values() if vote.decision == APPROVE}
-    return Decision.APPROVED if len(approving) >= request.approvals else Decision.OPEN
+    return Decision.APPROVED if len(approving(request, counted)) >= request.approvals else Decision.OPEN
+
+
+def approving(request: ApprovalRequest, votes: Sequence[Vote]) -> set[str]:
+    """Return the people whose approval counts."""
+    return {
+        vote.principal.casefold()
+        for vote in votes
+        if vote.decision == APPROVE and (vote.waives or not request.debt_open)
+    }
 
 
 def clean_comment(text: str) -> str:
@@ -154,9 +208,20 @@ def same_form(given: str, expected: str) -> bool:
 
 
 def can_be_reached(approvers: Sequence[str], excluded: Sequence[str], approvals: int) -> bool:
-    """Say whether enough approvers remain once the excluded ones are gone."""
+    """Say whether enough approvers remain once the excluded ones are gone. How many a group has, nobody knows here."""
+    if any(name.startswith(GROUP) for name in approvers):
+        return True
     barred = {name.casefold() for name in excluded}
     return sum(1 for name in approvers if name.casefold() not in barred) >= approvals
+
+
+def _not_waivable(debt: Debt | None) -> str:
+    if debt and debt.state is DebtState.FAILED:
+        return "The full evaluation that pays this release's debt failed, so there is nothing left to waive."
+    return (
+        f"The evaluation debt expired{f' at {debt.expires_at}' if debt else ''} and cannot be waived any more. "
+        "The release goes on when its full evaluation has passed; the nightly run pays the debt."
+    )
 
 
 def _digest(value: Any) -> str:

@@ -110,7 +110,7 @@ def _believe(req: func.HttpRequest, settings: Settings, token: str, blobs: Blobs
     assert request is not None  # noqa: S101 - check_link refuses a link without a request
     approvals.check_person(approver, name, settings.people)
     if may_vote:
-        approvals.check_eligible(approver, request, settings.people)
+        approvals.check_eligible(name, request, settings.people)
     stored = blobs.read_json(blob_names.evidence(link.release, link.environment, request.round))
     return Case(token, link.approver, approver, name, request, approvals.check_evidence(stored, request))
 

@@ -8,8 +8,8 @@ import pytest
 
 from domain import approvals
 from domain.approvals import Decision
-from domain.errors import Conflict, Expired, Forbidden, NotFound
-from domain.models import ApprovalRequest, Evidence, Image, Vote
+from domain.errors import BadRequest, Conflict, Expired, Forbidden, NotFound
+from domain.models import ApprovalRequest, Debt, DebtState, Evidence, Image, Vote
 from tests import samples
 
 SECRET = "link-secret"
@@ -114,7 +114,7 @@ def test_author_may_not_vote_where_self_approval_is_barred() -> None:
     """The message says why."""
     approvals.check_eligible("maria", REQUEST, {})
 
-    with pytest.raises(Forbidden, match="Priya wrote a change in this release, and prod bars self-approval"):
+    with pytest.raises(Forbidden, match="Priya had a part in this release, and prod bars self-approval"):
         approvals.check_eligible("Priya", REQUEST, {})
 
 
@@ -123,7 +123,15 @@ def test_second_login_of_an_author_may_not_vote_either() -> None:
     people = {"priya": "priya@contoso.com", "priya-admin": "Priya@contoso.com"}
 
     with pytest.raises(Forbidden, match="bars self-approval"):
-        approvals.check_eligible("priya-admin", REQUEST, people)
+        approvals.check_eligible("priya@contoso.com", REQUEST, people)
+
+
+def test_link_of_a_group_is_for_everybody_in_it() -> None:
+    """Group ids are compared whatever their case; others hear that their sign-in does not name the group."""
+    approvals.check_person("entra:0A1B", "eve@helpdesk.example", {}, {"9999", "0a1b"})
+
+    with pytest.raises(Forbidden, match="this link is for the group 0A1B, which your sign-in does not name"):
+        approvals.check_person("entra:0A1B", "eve@helpdesk.example", {}, {"9999"})
 
 
 @pytest.mark.parametrize(
@@ -144,6 +152,84 @@ def test_second_login_of_an_author_may_not_vote_either() -> None:
 def test_quorum_counts_distinct_allowed_people_on_this_evidence(votes: list[Vote], decision: Decision) -> None:
     """Doubled, foreign, barred and outdated votes do not count; one rejection ends it."""
     assert approvals.decide(REQUEST, votes) is decision
+
+
+GROUPS = replace(REQUEST, approvers=("maria", "entra:a", "entra:b"), excluded=())
+
+
+def through(group: str, who: str, decision: str = "approve") -> Vote:
+    """Return a vote of a person through a group's link."""
+    return replace(vote(f"entra:{group}", decision), principal=f"{who}@helpdesk.example")
+
+
+@pytest.mark.parametrize(
+    ("votes", "decision"),
+    [
+        ([through("a", "eve"), through("a", "joe")], Decision.APPROVED),
+        ([through("a", "eve"), through("b", "Eve")], Decision.OPEN),
+        ([vote("maria"), through("a", "maria")], Decision.OPEN),
+        ([vote("maria"), through("b", "eve")], Decision.APPROVED),
+        ([through("a", "eve"), through("a", "joe", "reject")], Decision.REJECTED),
+        ([through("a", "eve"), through("c", "joe")], Decision.OPEN),
+    ],
+)
+def test_people_of_groups_count_once_each(votes: list[Vote], decision: Decision) -> None:
+    """Several people vote through one link, and nobody twice through two groups or as a person and a member."""
+    assert approvals.decide(GROUPS, votes) is decision
+
+
+def test_approval_counts_only_with_the_waiver_while_debt_is_open() -> None:
+    """Even if one that says nothing about the debt got into storage."""
+    owing = replace(REQUEST, debt_open=True)
+    silent, waiving = [vote("maria"), vote("jonas")], [replace(vote(name), waives=True) for name in ("maria", "jonas")]
+
+    assert approvals.decide(owing, silent) is Decision.OPEN
+    assert approvals.decide(owing, [silent[0], waiving[1]]) is Decision.OPEN
+    assert approvals.decide(owing, waiving) is Decision.APPROVED
+    assert approvals.decide(owing, [vote("maria", "reject")]) is Decision.REJECTED
+
+
+WAIVER = replace(vote("maria"), waives=True, comment="the change is a typo")
+DEBT = Debt(
+    samples.REPOSITORY, samples.RELEASE, samples.SHA, (), "owed", "2026-11-20T09:00:00Z", "2026-11-27T09:00:00Z"
+)
+OWING = replace(REQUEST, debt_open=True)
+NOW = "2026-11-23T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("given", "debt", "now", "kind", "words"),
+    [
+        (vote("maria"), DEBT, NOW, Conflict, r"Wait for tonight's run.*until 2026-11-27T09:00:00Z"),
+        (replace(WAIVER, comment=""), DEBT, NOW, BadRequest, "Say in the comment why the evaluation debt is waived"),
+        (WAIVER, DEBT, DEBT.expires_at, Conflict, "expired at 2026-11-27T09:00:00Z and cannot be waived any more"),
+        (WAIVER, None, NOW, Conflict, "cannot be waived any more"),
+        (WAIVER, replace(DEBT, state=DebtState.FAILED), NOW, Conflict, "failed, so there is nothing left to waive"),
+        (WAIVER, replace(DEBT, state=DebtState.PAID), NOW, Conflict, "was paid meanwhile"),
+    ],
+)
+def test_approval_in_the_face_of_debt_is_refused_in_words(
+    given: Vote, debt: Debt | None, now: str, kind: type[Exception], words: str
+) -> None:
+    """Wait for tonight's payment or waive with a reason; what has expired, failed or was paid cannot be waived."""
+    with pytest.raises(kind, match=words):
+        approvals.check_waiver(given, OWING, debt, now)
+
+
+def test_waiver_with_a_reason_a_rejection_and_a_release_without_debt_need_nothing_more() -> None:
+    """Also while the payment runs: nobody knows yet what comes of it."""
+    approvals.check_waiver(WAIVER, OWING, DEBT, NOW)
+    approvals.check_waiver(WAIVER, OWING, replace(DEBT, state=DebtState.PAYING), NOW)
+    approvals.check_waiver(vote("maria", "reject"), OWING, DEBT, DEBT.expires_at)
+    approvals.check_waiver(vote("maria"), REQUEST, None, NOW)
+
+
+def test_override_needs_a_reason() -> None:
+    """It is shown on the release for ever."""
+    approvals.check_override(replace(vote("maria"), comment="the judge was wrong, see row q17"))
+
+    with pytest.raises(BadRequest, match="Give a reason"):
+        approvals.check_override(vote("maria"))
 
 
 def test_vote_on_other_evidence_is_refused() -> None:
@@ -189,3 +275,4 @@ def test_bridge_that_nobody_can_open_is_seen_before_anybody_waits() -> None:
     """Excluded authors count against the number of approvers."""
     assert approvals.can_be_reached(["maria", "jonas"], ["alex"], 2)
     assert not approvals.can_be_reached(["maria", "Alex"], ["alex"], 2)
+    assert approvals.can_be_reached(["entra:a"], ["alex"], 2)
