@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,9 +22,10 @@ from github.GithubObject import NotSet
 from github.IssueComment import IssueComment
 from github.Repository import Repository
 
-from adapters import github_people, github_refs
+from adapters import github_changes, github_people, github_refs
 from adapters.github_calls import Steady, fetch
 from adapters.github_origin import Found, find_origin, opt_out_now
+from domain.changes import ChangeFacts, Check
 from domain.errors import Invalid
 from domain.opt_out import Facts
 
@@ -87,6 +88,18 @@ class GitHub:
         GitHub finds the commits of forks in the repository as well.
         """
         return github_refs.commit_on(self._steady, repository, self._repository(repository), sha, branches)
+
+    def change_facts(self, repository: str, change: int, reviews: bool = False) -> ChangeFacts:
+        """Read a change as it is now; with `reviews` also who is to review it. Raises NotFound."""
+        return github_changes.change_facts(self._steady, repository, self._repository(repository), change, reviews)
+
+    def changed_files(self, repository: str, change: int) -> tuple[str, ...]:
+        """List the paths that a change touches, those it moves away from included: GitHub names up to 3,000."""
+        return github_changes.changed_files(self._steady, self._repository(repository), change)
+
+    def checks_of(self, repository: str, sha: str, names: Collection[str]) -> tuple[Check, ...]:
+        """Find the newest check runs, statuses and workflows of a commit that have one of the names."""
+        return github_changes.checks_of(self._steady, self._repository(repository), _sha(sha), names)
 
     def find_origin(
         self, repository: str, sha: str, before: str, opt_out_label: str, branch: str | None = None

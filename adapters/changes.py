@@ -1,0 +1,76 @@
+"""What is known about each pull request, in one blob each, changed with its etag: stories and webhooks share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+
+from adapters.blobs import Blobs
+from domain import blob_names, changes
+from domain.changes import ChangeRecord
+from domain.git_flow import change_id
+from domain.models import ChangeRequest
+from domain.wire import read
+
+
+def find(blobs: Blobs, repository: str, number: int) -> ChangeRecord | None:
+    """Read what is known about a change."""
+    kept = blobs.read_json(blob_names.change(repository, number))
+    return read(ChangeRecord, kept) if kept else None
+
+
+def update(blobs: Blobs, repository: str, number: int, step: Callable[[ChangeRecord], ChangeRecord]) -> ChangeRecord:
+    """Replace what is known about a change by what `step` makes of it, and return that.
+
+    `step` runs again when somebody else wrote meanwhile. Raises Unavailable when that never ends.
+    """
+    return _change(blobs, repository, number, lambda kept: step(kept or ChangeRecord(repository, number)))
+
+
+def begin(blobs: Blobs, request: ChangeRequest) -> ChangeRequest:
+    """Return the request as its story is to be started, see domain.changes.due.
+
+    Nothing is taken over here: events come in any order, so the story asks GitHub for the head first.
+    """
+    return changes.due(find(blobs, request.repository, request.number), request)
+
+
+def take_up(blobs: Blobs, request: ChangeRequest, wanted: ChangeRecord) -> ChangeRecord:
+    """Let the story of a request, whose head GitHub has confirmed, speak for the change, and end the one before.
+
+    Returns the record as it stands: with another instance when this story may not speak.
+    """
+    instance = change_id(request)
+    record = _change(blobs, request.repository, request.number, lambda kept: changes.take_up(kept, wanted))
+    if record.instance == instance and record.replaces:
+        stop(blobs, record.replaces)
+    return record
+
+
+def keep(blobs: Blobs, news: ChangeRecord) -> ChangeRecord:
+    """Keep a story's news, if it still speaks for the change; returns the record as it stands."""
+    return _change(blobs, news.repository, news.number, lambda kept: changes.keep(kept, news))
+
+
+def end(blobs: Blobs, repository: str, number: int, why: str) -> bool:
+    """End what runs for a change that was closed or turned back into a draft; False when nothing is known of it."""
+    if find(blobs, repository, number) is None:
+        return False
+    record = update(blobs, repository, number, lambda kept: changes.end(kept, why))
+    stop(blobs, record.instance)
+    return True
+
+
+def stop(blobs: Blobs, instance: str) -> None:
+    """Mark the plans of a validation as cancelled: its jobs are ended at the next look."""
+    for plan in (blob_names.validation_plan(instance), blob_names.plan(changes.syntax_id(instance))):
+        blobs.write(blob_names.cancelled(plan), b"")
+
+
+def _change(
+    blobs: Blobs, repository: str, number: int, step: Callable[[ChangeRecord | None], ChangeRecord]
+) -> ChangeRecord:
+    def attempt(kept: object) -> object:
+        return asdict(step(read(ChangeRecord, kept) if kept else None))
+
+    return read(ChangeRecord, blobs.change_json(blob_names.change(repository, number), attempt))

@@ -1,0 +1,245 @@
+"""A change on its way to its merge: what is known of it, who may speak for it, what its rules say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from domain.config import Config
+from domain.models import ChangeRequest, OptOut, StageState
+
+CONTEXT = "drawbridge/change"  # of the status that says how a change's validation stands
+OPT_OUT_CONTEXT = "drawbridge/opt-out"
+
+BRANCH, CONFIG, VALIDATE, SYNTAX, CHECKS, MERGE = "branch", "config", "validate", "evaluate-syntax", "checks", "merge"
+RULES_FILE = "drawbridge.yaml"
+HEADS_KEPT = 50  # whose validation was broken off; a change that is pushed to more often may validate one anew
+
+
+class ChangeState(StrEnum):
+    """Where the newest validation of a change stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+class CheckState(StrEnum):
+    """What one of the repository's own checks came to on a commit."""
+
+    MISSING = "missing"
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+class Mergeable(StrEnum):
+    """What stands between a change and its merge, as GitHub sees it."""
+
+    UNKNOWN = "unknown"  # GitHub is still finding out
+    YES = "yes"
+    BLOCKED = "blocked"  # branch protection: reviews, other checks, not up to date
+    CONFLICT = "conflict"
+    GONE = "gone"  # closed, merged, a draft, or pushed to: not what was validated
+
+
+@dataclass(frozen=True)
+class ChangeFacts:
+    """A pull request as GitHub has it now."""
+
+    repository: str
+    number: int
+    title: str
+    author: str
+    head: str  # sha
+    branch: str  # its head's; in the fork's repository for a fork
+    base: str
+    fork: bool  # its head is in another repository, or in one that was deleted
+    draft: bool
+    open: bool
+    url: str
+    labels: tuple[str, ...] = ()
+    merged_by: str = ""  # empty: not merged
+    mergeable: bool | None = None  # None while GitHub is finding out
+    merge_state: str = ""  # GitHub's word: clean, blocked, behind, dirty, unstable, …
+    reviewers: tuple[str, ...] = ()  # people and teams whose review is asked for
+    objections: tuple[str, ...] = ()  # who requested changes and has not approved since
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check run, workflow or status of the repository's own, by the name that the config requires."""
+
+    name: str
+    state: CheckState
+    detail: str = ""  # GitHub's word for how it ended
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a change's validation."""
+
+    name: str
+    state: StageState = StageState.WAITING
+    detail: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Toggle:
+    """The opt-out label after the merge, as it was last put on or taken off."""
+
+    label: str
+    on: bool
+    by: str
+    at: str
+
+
+@dataclass(frozen=True)
+class ChangeRecord:
+    """What is known about a pull request: its newest validation, and after the merge its release.
+
+    The validation's story writes everything but `release` and `opt_out`.
+    """
+
+    repository: str
+    number: int
+    title: str = ""
+    author: str = ""
+    url: str = ""
+    head: str = ""  # the sha that is validated
+    base: str = ""
+    instance: str = ""  # the orchestration that speaks for the change
+    attempt: int = 1
+    state: ChangeState = ChangeState.WAITING
+    steps: tuple[Step, ...] = ()
+    reason: str = ""
+    needed: str = ""  # who has to do what, when somebody has to
+    person: str = ""  # the label that asks for a person
+    notes: tuple[str, ...] = ()  # what a person should know
+    forecast: tuple[str, ...] = ()  # what the release of this change will evaluate
+    preview: OptOut | None = None  # what the policy says of the opt-out label while the change is open
+    updated_at: str = ""
+    ended: str = ""  # why nobody is to speak for the change now: closed, turned into a draft
+    replaces: str = ""  # the instance that spoke for the change before
+    broken_off: dict[str, int] = field(default_factory=dict)  # sha -> last attempt that was not seen through
+    release: str = ""
+    opt_out: Toggle | None = None
+
+
+def syntax_id(instance: str) -> str:
+    """Name the end-to-end syntax run of a validation."""
+    return f"{instance}.syntax"
+
+
+def due(record: ChangeRecord | None, request: ChangeRequest) -> ChangeRequest:
+    """Return the request as it is to be started: a head whose validation was broken off gets another attempt.
+
+    The same deliveries in any order and number come to the same few instances.
+    """
+    if record is None:
+        return request
+    if record.head == request.sha and not record.ended:
+        return replace(request, attempt=max(request.attempt, record.attempt))
+    return replace(request, attempt=max(request.attempt, record.broken_off.get(request.sha, 0) + 1))
+
+
+def take_up(stored: ChangeRecord | None, wanted: ChangeRecord) -> ChangeRecord:
+    """Return the record with `wanted.instance` as the one that speaks for the change; unchanged when it may not.
+
+    GitHub has said that `wanted.head` is the head now, so any other head is an older one.
+    """
+    if stored is None or stored.instance == wanted.instance:
+        return stored or wanted
+    if stored.head == wanted.head and stored.attempt >= wanted.attempt:
+        return stored
+    broken = {**stored.broken_off, stored.head: stored.attempt} if stored.head != wanted.head else stored.broken_off
+    return replace(
+        wanted,
+        release=stored.release,
+        opt_out=stored.opt_out,
+        replaces=stored.instance,
+        broken_off=dict(list(broken.items())[-HEADS_KEPT:]),
+    )
+
+
+def keep(stored: ChangeRecord | None, news: ChangeRecord) -> ChangeRecord:
+    """Return the record with the news of the story that speaks for the change; unchanged for any other's, or older."""
+    if stored is None or over(stored, news.instance) or stored.updated_at > news.updated_at:
+        return stored or news
+    return replace(
+        news,
+        release=stored.release,
+        opt_out=stored.opt_out,
+        preview=stored.preview,
+        replaces=stored.replaces,
+        broken_off=stored.broken_off,
+    )
+
+
+def end(stored: ChangeRecord, why: str) -> ChangeRecord:
+    """Return the record of a change for which nobody is to speak any more."""
+    return replace(stored, ended=why, broken_off={**stored.broken_off, stored.head: stored.attempt})
+
+
+def over(stored: ChangeRecord, instance: str) -> bool:
+    """Say whether an instance no longer speaks for its change."""
+    return bool(stored.ended) or stored.instance != instance
+
+
+def is_settled(record: ChangeRecord) -> bool:
+    """Say whether the validation has come to an end."""
+    return record.state not in {ChangeState.WAITING, ChangeState.RUNNING}
+
+
+def with_step(record: ChangeRecord, name: str, state: StageState, detail: str = "", url: str = "") -> ChangeRecord:
+    """Return the record with one step as it stands now; a new one comes last."""
+    step = Step(name, state, detail, url)
+    known = any(one.name == name for one in record.steps)
+    steps = tuple(step if one.name == name else one for one in record.steps)
+    return replace(record, steps=steps if known else (*record.steps, step))
+
+
+def planned(facts: ChangeFacts, config: Config) -> tuple[Step, ...]:
+    """Return the steps of a change, all waiting, in the order people read them."""
+    names = [BRANCH, VALIDATE]
+    names += [SYNTAX] if facts.base == config.branches.main and not facts.fork else []
+    names += [CHECKS] if config.validation.required_checks else []
+    names += [MERGE] if facts.base == config.branches.develop and config.merge.auto else []
+    return tuple(Step(name) for name in names)
+
+
+def together(names: Sequence[str], found: Iterable[Check]) -> tuple[Check, ...]:
+    """Return one check for each required name: of several of one name the worst counts, and none is missing."""
+    gravity = [CheckState.FAILED, CheckState.PENDING, CheckState.PASSED]
+    by_name: dict[str, list[Check]] = {}
+    for check in found:
+        by_name.setdefault(check.name, []).append(check)
+    missing: Callable[[str], list[Check]] = lambda name: [Check(name, CheckState.MISSING)]  # noqa: E731
+    return tuple(
+        min(by_name.get(name) or missing(name), key=lambda one: gravity.index(one.state) if one.state in gravity else 9)
+        for name in names
+    )
+
+
+def decided(checks: Sequence[Check]) -> bool:
+    """Say whether nothing is to be waited for: one has failed, or all have passed."""
+    states = {check.state for check in checks}
+    return CheckState.FAILED in states or states <= {CheckState.PASSED}
+
+
+def mergeable(facts: ChangeFacts, head: str) -> Mergeable:
+    """Say what stands between a change and its merge."""
+    if not facts.open or facts.draft or facts.head != head:
+        return Mergeable.GONE
+    if facts.mergeable is False or facts.merge_state == "dirty":
+        return Mergeable.CONFLICT
+    if facts.mergeable is None or facts.merge_state in {"", "unknown"}:
+        return Mergeable.UNKNOWN
+    # Unstable: a check that nobody requires has failed. GitHub would merge it, and so would a person.
+    return Mergeable.YES if facts.merge_state in {"clean", "unstable", "has_hooks"} else Mergeable.BLOCKED
