@@ -22,7 +22,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.core.pipeline.transport import RequestsTransport
-from azure.storage.blob import BlobServiceClient, ContainerClient, LinearRetry
+from azure.storage.blob import BlobClient, BlobServiceClient, ContainerClient, LinearRetry
 from requests.adapters import HTTPAdapter
 
 from domain.errors import NotFound, Unavailable
@@ -88,17 +88,42 @@ class Blobs:
                 return False
             return True
 
-    def append_line(self, name: str, line: str) -> None:
-        """Append one line to an append blob, made on demand. After a lost answer the line may stand there twice."""
-        data = (line.rstrip("\n") + "\n").encode()
+    def remove(self, name: str, etag: str | None = None) -> bool:
+        """Delete a blob, with an etag only if it is still the one that was read; False when it has changed or gone."""
+        unchanged: Any = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
         with self._asking():
-            blob = self._container.get_blob_client(name)
             try:
-                blob.append_block(data)
-            except ResourceNotFoundError:
-                with contextlib.suppress(ResourceExistsError):  # another writer made it first
-                    self._in_container(lambda: blob.create_append_blob(match_condition=MatchConditions.IfMissing))
-                blob.append_block(data)
+                self._container.delete_blob(name, **unchanged)
+            except (ResourceModifiedError, ResourceNotFoundError):
+                return False
+            return True
+
+    def append(self, name: str, data: bytes, size: int) -> bool:
+        """Append to an append blob, made on demand, only while it has exactly `size` bytes; else say False.
+
+        After a lost answer it may say False although the data is there.
+        """
+        blob = self._container.get_blob_client(name)
+        with self._asking():
+            try:
+                if size == 0:
+                    self._create_append_blob(blob)
+                blob.append_block(data, appendpos_condition=size)
+            except HttpResponseError as error:
+                if error.status_code in (404, 412):
+                    return False
+                raise
+            return True
+
+    def read_from(self, name: str, offset: int, length: int) -> bytes:
+        """Read at most `length` bytes of a blob from `offset` on; empty behind its end, or when there is none."""
+        with self._asking():
+            try:
+                return self._container.download_blob(name, offset=offset, length=length).readall()
+            except HttpResponseError as error:
+                if error.status_code in (404, 416):
+                    return b""
+                raise
 
     def names(self, prefix: str = "") -> list[str]:
         """List the names of all blobs that begin with `prefix`, sorted."""
@@ -159,6 +184,10 @@ class Blobs:
 
     def _upload(self, name: str, data: bytes, **options: Any) -> None:
         self._in_container(lambda: self._container.upload_blob(name, data, **options))
+
+    def _create_append_blob(self, blob: BlobClient) -> None:
+        with contextlib.suppress(ResourceExistsError):  # another writer made it first
+            self._in_container(lambda: blob.create_append_blob(match_condition=MatchConditions.IfMissing))
 
     def _in_container(self, write: Callable[[], object]) -> None:
         try:

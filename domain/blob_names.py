@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import date
 from urllib.parse import quote
+
+AUDIT = "audit/"
+AUDIT_HEAD = "audit/head.json"  # where the newest record of the audit log stands; the log itself decides
+AUDIT_KEYS = "audit/keys/"
 
 
 def is_id(text: str) -> bool:
@@ -86,6 +91,31 @@ def lanes(repository: str = "") -> str:
 def change(repository: str, number: int) -> str:
     """Name what is known about a pull request: its newest validation, its release, its opt-out."""
     return f"changes/{_flat(repository)}/{number}.json"
+
+
+def carrier(repository: str, number: int) -> str:
+    """Name which release carries a merged change."""
+    return f"changes/{_flat(repository)}/{number}.release.json"
+
+
+def opt_outs(release: str) -> str:
+    """Name how the opt-out label stands on each change of a release, and what the policy says to it."""
+    return f"releases/{release}/opt_outs.json"
+
+
+def line(repository: str) -> str:
+    """Name how often a release branch was rewritten: what orders its commits."""
+    return f"lines/{_flat(repository)}.json"
+
+
+def audit_file(day: date, part: int = 1) -> str:
+    """Name the file of the audit log that a day's records go to; a long day has further parts."""
+    return f"{AUDIT}{day:%Y/%m/%d}{f'.{part}' if part > 1 else ''}.jsonl"
+
+
+def audit_key(key: str) -> str:
+    """Name where the log ended before a key was recorded."""
+    return f"{AUDIT_KEYS}{hashlib.sha256(key.encode('utf-8', 'backslashreplace')).hexdigest()}.json"
 
 
 def _round(number: int) -> str:

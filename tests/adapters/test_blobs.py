@@ -71,14 +71,34 @@ def test_replace_needs_the_etag_that_was_read(blobs):
     assert blobs.read("record") == b"2"
 
 
-def test_lines_appended_at_once_all_arrive_whole(blobs):
-    """Thirty writers appending to a blob that does not exist yet lose nothing."""
-    with ThreadPoolExecutor(30) as threads:
-        list(threads.map(lambda number: blobs.append_line("audit/day.jsonl", f"line {number}"), range(30)))
+def test_of_many_appends_at_one_size_one_wins(blobs):
+    """Each of thirty writers that saw the same end of a blob appends there; exactly one is told that it did."""
+    for size in (0, 2):
+        with ThreadPoolExecutor(30) as threads:
+            won = list(threads.map(lambda number, size=size: blobs.append("log", b"%02d" % number, size), range(30)))
 
-    lines = blobs.read("audit/day.jsonl").decode().splitlines()
+        assert won.count(True) == 1
+        assert blobs.read("log")[size:] == b"%02d" % won.index(True)
 
-    assert sorted(lines) == sorted(f"line {number}" for number in range(30))
+
+def test_an_append_behind_the_end_is_refused(blobs):
+    """Neither a blob that is shorter nor one that is gone takes it."""
+    blobs.append("log", b"abc", 0)
+
+    assert not blobs.append("log", b"d", 4)
+    assert not blobs.append("other", b"d", 4)
+    assert blobs.read("log") == b"abc"
+
+
+def test_a_blob_is_read_from_any_place_on(blobs):
+    """At most as many bytes as asked for; nothing behind the end, or when there is no such blob."""
+    blobs.append("log", b"abcdef", 0)
+
+    assert blobs.read_from("log", 2, 3) == b"cde"
+    assert blobs.read_from("log", 4, 100) == b"ef"
+    assert blobs.read_from("log", 6, 100) == b""
+    assert blobs.read_from("log", 60, 100) == b""
+    assert blobs.read_from("none", 0, 100) == b""
 
 
 def test_names_are_listed_by_prefix_in_order(blobs):
