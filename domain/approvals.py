@@ -143,10 +143,9 @@ def check_waiver(vote: Vote, request: ApprovalRequest, debt: Debt | None, now: s
     """
     if not request.debt_open or vote.decision != APPROVE:
         return
-    if debt and debt.state is DebtState.PAID:
-        raise Conflict("The evaluation debt was paid meanwhile: you are asked again on the new evidence in a moment.")
-    if debt is None or not can_be_waived(debt, now):
-        raise Conflict(_not_waivable(debt))
+    barred = cannot_waive(debt, now)
+    if debt is None or barred:
+        raise Conflict(barred)
     if not vote.waives:
         raise Conflict(
             "The full evaluation of this release was skipped and is still owed. Wait for tonight's run, which pays "
@@ -155,6 +154,20 @@ def check_waiver(vote: Vote, request: ApprovalRequest, debt: Debt | None, now: s
         )
     if not vote.comment:
         raise BadRequest("Say in the comment why the evaluation debt is waived: it stays in the audit log.")
+
+
+def cannot_waive(debt: Debt | None, now: str) -> str:
+    """Say why nobody can waive a debt that was open when the evidence was gathered; nothing when approvers can."""
+    if debt and debt.state is DebtState.PAID:
+        return "The evaluation debt was paid meanwhile: you are asked again on the new evidence in a moment."
+    if debt and debt.state is DebtState.FAILED:
+        return "The full evaluation that pays this release's debt failed, so there is nothing left to waive."
+    if debt and can_be_waived(debt, now):
+        return ""
+    return (
+        f"The evaluation debt expired{f' at {debt.expires_at}' if debt else ''} and cannot be waived any more. "
+        "The release goes on when its full evaluation has passed; the nightly run pays the debt."
+    )
 
 
 def check_override(vote: Vote) -> None:
@@ -213,15 +226,6 @@ def can_be_reached(approvers: Sequence[str], excluded: Sequence[str], approvals:
         return True
     barred = {name.casefold() for name in excluded}
     return sum(1 for name in approvers if name.casefold() not in barred) >= approvals
-
-
-def _not_waivable(debt: Debt | None) -> str:
-    if debt and debt.state is DebtState.FAILED:
-        return "The full evaluation that pays this release's debt failed, so there is nothing left to waive."
-    return (
-        f"The evaluation debt expired{f' at {debt.expires_at}' if debt else ''} and cannot be waived any more. "
-        "The release goes on when its full evaluation has passed; the nightly run pays the debt."
-    )
 
 
 def _digest(value: Any) -> str:
