@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from domain.config import Environment
 from domain.models import (
     EvaluationSummary,
     Image,
@@ -56,6 +55,7 @@ _TITLES = {
     "evaluate-minimal": "Minimal evaluation",
     "build": "Build image",
     "evaluate-full": "Full evaluation",
+    "override": "Override of the full evaluation",
 }
 
 
@@ -95,6 +95,8 @@ def next_step(record: ReleaseRecord) -> str:
         Outcome.FAILED: "Fix it in a new change: a commit has one release, and the next merge starts the next.",
         Outcome.REJECTED: "Talk to the approver who rejected it, then bring a new change.",
         Outcome.EXPIRED: "Nobody decided in time. Bring the commit again with a new merge, and tell the approvers.",
+        Outcome.SUPERSEDED: "Nothing to do: the newer release brings this commit's changes too.",
+        Outcome.CANCELLED: "Bring the commit again with a new merge when it should go out after all.",
         Outcome.RUNNING: "",
     }[record.outcome]
 
@@ -109,7 +111,7 @@ def release_comment(record: ReleaseRecord, site: str, links: Mapping[str, Mappin
         f"### Drawbridge: `{record.commit.sha[:7]}` – {headline(record)}",
         plain(record.reason) if record.reason else "",
         _stage_table(record.stages),
-        *(_evaluation(summary, site) for summary in record.evaluations),
+        *(evaluation_section(summary, site) for summary in record.evaluations),
         *(_skipped(opt_out) for opt_out in record.opt_outs),
         *(_approval_links(environment, urls) for environment, urls in links.items()),
         _votes(record),
@@ -131,8 +133,10 @@ def reminder(environment: str, approvers: Sequence[str], expires_at: str, page: 
 
 
 def skipped_because(opt_outs: Sequence[OptOut]) -> str:
-    """Say who opted out of the full evaluation. Never shown as a passed evaluation."""
-    return "; ".join(f"skipped by @{opt.by}: label {opt.label} on change #{opt.change}" for opt in opt_outs)
+    """Say who opted out of the full evaluation and why. Never shown as a passed evaluation."""
+    return "; ".join(
+        f"skipped by @{one.by} because {one.reason or 'of nothing said'} (#{one.change})" for one in opt_outs
+    )
 
 
 def verdict_detail(summary: EvaluationSummary) -> str:
@@ -195,7 +199,8 @@ def _deployments(record: ReleaseRecord) -> str:
     return "\n".join(["**Deployed**", "", *lines]) if lines else ""
 
 
-def _evaluation(summary: EvaluationSummary, site: str) -> str:
+def evaluation_section(summary: EvaluationSummary, site: str) -> str:
+    """Return the Markdown about one evaluation: its verdict, metrics, gates and the rows that got worse."""
     gates = [f"- {gate.verdict.value}: `{gate.rule}` – {plain(gate.detail)}" for gate in summary.gates]
     counts = f"{summary.scored} of {summary.rows} rows scored, {summary.errored} errored"
     lines = [
@@ -332,11 +337,6 @@ def not_watched(error: Exception) -> str:
 def could_not_evaluate(stage: str, why: str) -> str:
     """Say why there is no verdict."""
     return f"{stage_title(stage)} could not run: {why}"
-
-
-def votes_needed(environment: Environment) -> str:
-    """Say how many approvals an environment needs."""
-    return f"needs {environment.approvals} of {len(environment.approvers)}"
 
 
 def opt_out_of_some(opt_outs: Sequence[OptOut]) -> str:
