@@ -3,10 +3,10 @@ PYTHON ?= python3
 RUN = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint bench preview
+.PHONY: help setup demo up test lint bench preview audit-verify onboard
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \2/' | awk '{printf "  %s %-8s", $$1, $$2; $$1 = $$2 = ""; print}'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \2/' | awk '{printf "  %s %-13s", $$1, $$2; $$1 = $$2 = ""; print}'
 
 setup:  ## virtual environment, pinned packages, Azurite, the model (about 3 minutes the first time)
 	@command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) was not found: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
@@ -32,3 +32,6 @@ bench: setup  ## the benchmarks of docs/benchmarks.md
 
 preview: setup  ## render every page with sample data to preview/
 	@$(RUN) -m scripts.preview_pages
+
+audit-verify: setup  ## read the whole audit log and name what was altered or is missing (EXPECT=number:hash, STATE=.drawbridge/demo)
+	@$(RUN) -m scripts.audit_verify $(if $(EXPECT),--expect $(EXPECT)) $(if $(STATE),--state $(STATE))

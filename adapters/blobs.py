@@ -7,6 +7,8 @@ import json
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,7 +103,7 @@ class Blobs:
     def append(self, name: str, data: bytes, size: int) -> bool:
         """Append to an append blob, made on demand, only while it has exactly `size` bytes; else say False.
 
-        After a lost answer it may say False although the data is there.
+        After a lost answer it may say False although the data is there. Raises Unavailable, also for other blobs.
         """
         blob = self._container.get_blob_client(name)
         with self._asking():
@@ -112,6 +114,11 @@ class Blobs:
             except HttpResponseError as error:
                 if error.status_code in (404, 412):
                     return False
+                if error.status_code == 409:
+                    raise Unavailable(
+                        f"blob {name} takes nothing more ({getattr(error, "error_code", 409)}): it is full, or somebody replaced it; "
+                        "move it aside and keep it"
+                    ) from error
                 raise
             return True
 
@@ -132,6 +139,25 @@ class Blobs:
                 return list(self._container.list_blob_names(name_starts_with=prefix))
             except ResourceNotFoundError:
                 return []
+
+    def written(self, prefix: str) -> tuple[datetime, dict[str, datetime]]:
+        """Return what time it is and when each blob whose name begins with `prefix` was written, to the second.
+
+        All by the clock of storage, which hosts with different clocks have in common.
+        """
+        now = datetime.now(UTC)
+
+        def hear(answer: Any) -> None:
+            nonlocal now
+            now = parsedate_to_datetime(answer.http_response.headers["Date"])
+
+        with self._asking():
+            try:
+                found = self._container.list_blobs(name_starts_with=prefix, raw_response_hook=hear)
+                written = {blob.name: blob.last_modified for blob in found}
+            except ResourceNotFoundError:
+                written = {}
+        return now, written
 
     def upload_file(self, name: str, path: Path) -> None:
         """Write a blob from a file, in blocks, replacing what was there."""

@@ -298,6 +298,21 @@ def test_a_line_that_was_overwritten_stops_no_record(blobs, clock):
     assert f"{FILE} line 2 (record 2, going by its place) was altered or cut off" in audit.verify(blobs).problems
 
 
+def test_a_file_that_was_edited_by_hand_and_moved_aside_lets_the_log_go_on(blobs, clock):
+    """Nothing is recorded behind an edited file; once it is moved aside, recording goes on and the check says so."""
+    vote(blobs, "a")
+    clock["now"] = DAY.replace(day=23)
+    vote(blobs, "b")
+    blobs.write("audit/2026/11/23.jsonl", blobs.read("audit/2026/11/23.jsonl") or b"")
+    with pytest.raises(Unavailable, match="move it aside"):
+        vote(blobs, "c")
+    blobs._container.delete_blob("audit/2026/11/23.jsonl")
+    vote(blobs, "c")
+
+    assert keys(blobs, "audit/2026/11/23.jsonl") == ["c"]
+    assert audit.verify(blobs).problems == ("record 3 is another one than audit/head.json says: the log was rewritten",)
+
+
 def test_a_file_that_was_deleted_is_named(blobs, clock):
     """The record that closed the file before names it."""
     for day in (22, 23, 24):

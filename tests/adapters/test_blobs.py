@@ -90,6 +90,14 @@ def test_an_append_behind_the_end_is_refused(blobs):
     assert blobs.read("log") == b"abc"
 
 
+def test_a_blob_that_was_replaced_by_hand_takes_no_append(blobs):
+    """Downloading, editing and uploading makes another kind of blob; the words say what to do."""
+    blobs.write("log", b"abc")
+
+    with pytest.raises(Unavailable, match=r"blob log takes nothing more \(InvalidBlobType\): .* move it aside"):
+        blobs.append("log", b"d", 3)
+
+
 def test_a_blob_is_read_from_any_place_on(blobs):
     """At most as many bytes as asked for; nothing behind the end, or when there is no such blob."""
     blobs.append("log", b"abcdef", 0)
