@@ -116,8 +116,7 @@ class Blobs:
                     return False
                 if error.status_code == 409:
                     raise Unavailable(
-                        f"blob {name} takes nothing more ({getattr(error, "error_code", 409)}): it is full, or somebody replaced it; "
-                        "move it aside and keep it"
+                        f"blob {name} takes nothing more: it is full, or somebody replaced it; move it aside, keep it"
                     ) from error
                 raise
             return True
