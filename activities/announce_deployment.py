@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import connect
-from domain.errors import DrawbridgeError, Unavailable
+from adapters import connect, outbox
+from domain import messages
+from domain.outbox import DeploymentState
 from settings import current
 
 bp = df.Blueprint()
-log = logging.getLogger("drawbridge.github")
 
 
 @bp.activity_trigger(input_name="payload")
 def announce_deployment(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"delivered"}: false when GitHub refuses, which no second try changes. Raises Unavailable.
+    """Return {"refused": why GitHub does not let us show it, or ""}. Nothing here waits for GitHub.
 
-    Input: {"repository", "commit", "environment", "release", "state", "detail", "url"}. One GitHub deployment per
-    release and environment, found again by its payload.
+    Input: {"repository", "commit", "environment", "release", "state", "detail", "url"}, and "at" where the clock of the
+    story is known. One GitHub deployment per release and environment.
     """
     settings = current()
-    github = connect.github(settings)
-    page = f"{settings.public_url}/api/releases/{payload['release']}"
-    try:
-        number = github.ensure_deployment(
-            payload["repository"], payload["commit"], payload["environment"], payload["release"]
-        )
-        github.set_deployment_status(
-            payload["repository"], number, payload["state"], payload["detail"], payload["url"], page
-        )
-    except Unavailable:
-        raise
-    except DrawbridgeError as error:
-        log.warning("GitHub did not take the %s deployment of %s: %s", payload["state"], payload["release"], error)
-        return {"delivered": False}
-    return {"delivered": True}
+    box = connect.outbox(settings)
+    message = DeploymentState(
+        payload["repository"],
+        payload["commit"],
+        payload["environment"],
+        payload["release"],
+        payload["state"],
+        payload["detail"],
+        payload["url"],
+        f"{settings.public_url}/api/releases/{payload['release']}",
+        at=payload.get("at") or datetime.now(UTC).isoformat(),
+    )
+    box.post(message)
+    refusal = outbox.refused(box.blobs, message)
+    return {"delivered": True, "refused": messages.refused_by_github(refusal.reason) if refusal else ""}

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from adapters.blobs import Blobs
+from adapters.outbox import Outbox
 
 if TYPE_CHECKING:
     from adapters.github import GitHub
@@ -21,6 +22,11 @@ def blobs(settings: Settings) -> Blobs:
 def github(settings: Settings) -> GitHub:
     """Return GitHub, signed in by token or as the App."""
     return _github(settings.github_url, settings.github_token, settings.github_app_id, settings.github_app_key)
+
+
+def outbox(settings: Settings) -> Outbox:
+    """Return where messages to GitHub wait for their delivery."""
+    return Outbox(blobs(settings), lambda: github(settings))
 
 
 def compute(settings: Settings) -> Compute:

@@ -1,7 +1,7 @@
 """GitHub, through PyGithub: where a release comes from, its files, and what Drawbridge says about it there.
 
-Every call has a timeout and is repeated a few times when GitHub or the network is in trouble. Every write looks before
-it acts, so that repeating one, here or by an activity that runs again, leaves its effect once.
+Every call has a timeout, and asking is repeated a few times when GitHub or the network is in trouble. All writing comes
+from the outbox, through `deliver`.
 """
 
 from __future__ import annotations
@@ -9,30 +9,35 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from github import Auth, BadAttributeException, Github, GithubIntegration
+from github import Auth, Github, GithubIntegration
 from github.AuthenticatedUser import AuthenticatedUser
-from github.CommitComment import CommitComment
-from github.Deployment import Deployment
-from github.GithubObject import NotSet
-from github.IssueComment import IssueComment
 from github.Repository import Repository
 
-from adapters import github_changes, github_people, github_refs
+from adapters import github_changes, github_marks, github_people, github_refs, github_writes
 from adapters.github_calls import Steady, fetch
+from adapters.github_limits import check_sha
 from adapters.github_origin import Found, find_origin, opt_out_now
 from domain.changes import ChangeFacts, Check
 from domain.errors import Invalid
 from domain.opt_out import Facts
+from domain.outbox import Comment, DeploymentState, Issue, Label, Merge, Message, Reply, Status, Told, Written
 
 SECONDS = 20  # for one call
-COMMENT = 65_536  # characters GitHub takes
-DESCRIPTION = 140  # characters GitHub takes
-CUT = "\n\n*… cut here: GitHub takes no longer comments.*"
+
+WRITERS: dict[type[Message], Callable[..., Written]] = {
+    Status: github_marks.write_mark,
+    Comment: github_writes.write_comment,
+    Reply: github_writes.write_reply,
+    Label: github_writes.write_label,
+    Issue: github_writes.write_issue,
+    Merge: github_writes.merge,
+    DeploymentState: github_writes.write_deployment,
+}
 
 
 class GitHub:
@@ -59,6 +64,7 @@ class GitHub:
         self._app = (app_id, app_key.replace("\\n", "\n")) if app_id and not token else None
         self._timeout = timeout
         self._steady = Steady(self._url, sleep, now)
+        self._once = Steady(self._url, sleep, now, pauses=())
         self._here = _PerThread()
         self._login = ""
 
@@ -99,7 +105,7 @@ class GitHub:
 
     def checks_of(self, repository: str, sha: str, names: Collection[str]) -> tuple[Check, ...]:
         """Find the newest check runs, statuses and workflows of a commit that have one of the names."""
-        return github_changes.checks_of(self._steady, self._repository(repository), _sha(sha), names)
+        return github_changes.checks_of(self._steady, self._repository(repository), check_sha(sha), names)
 
     def find_origin(
         self, repository: str, sha: str, before: str, opt_out_label: str, branch: str | None = None
@@ -111,7 +117,7 @@ class GitHub:
         """
         place = self._repository(repository)
         target = branch or self._steady.call(lambda: place.default_branch)
-        return find_origin(self._steady, repository, place, _sha(sha), before, opt_out_label, target)
+        return find_origin(self._steady, repository, place, check_sha(sha), before, opt_out_label, target)
 
     def opt_out_now(self, repository: str, change: int, label: str) -> Facts | None:
         """Find the opt-out label as it stands on a change now, with who put it there; None when it is not there."""
@@ -122,86 +128,24 @@ class GitHub:
         place = self._repository(repository)
 
         def attempt() -> None:
-            link = place.get_archive_link("tarball", _sha(sha))
+            link = place.get_archive_link("tarball", check_sha(sha))
             if urlsplit(link).scheme not in ("https", urlsplit(self._url).scheme):
                 raise Invalid("GitHub sent us to an archive without encryption: check the URL of GitHub.")
             fetch(link, to, self._timeout)
 
         self._steady.call(attempt)
 
-    def set_status(self, repository: str, sha: str, context: str, state: str, description: str, url: str) -> None:
-        """Set a commit status, unless the newest of its context says exactly that already."""
-        place = self._repository(repository)
-        wanted = (state, _short(description), url)
+    def deliver(self, message: Message, told: Told | None, spend: Callable[[], None]) -> Written:
+        """Give a thing on GitHub the state of a message, and say which one it is; for the outbox alone.
 
-        def attempt() -> None:
-            commit = place.get_commit(_sha(sha))
-            newest = next((one for one in commit.get_statuses() if one.context == context), None)
-            if newest is None or (newest.state, newest.description or "", newest.target_url or "") != wanted:
-                commit.create_status(state, url or NotSet, wanted[1], context)
-
-        self._steady.call(attempt)
-
-    def upsert_comment(self, repository: str, change: int | None, sha: str, marker: str, body: str) -> str:
-        """Write our one comment with this marker on the change, or else on the commit, and give its URL.
-
-        One that is there is updated in place. A body over GitHub's limit is cut, with a note.
+        `told` is what was delivered before about its subject, and `spend` is called before each write. Nothing is
+        tried again here: the outbox does, at its own pace.
         """
-        place = self._repository(repository)
-        hidden = f"<!-- drawbridge:{marker} -->"
-        text = _cut(f"{hidden}\n{_clean(body)}")
-
-        def attempt() -> str:
-            ours = [one for one in _comments(place, change, sha) if self._is_ours(repository, one, hidden)]
-            if not ours:
-                return _comment(place, change, sha, text)
-            if ours[0].body.replace("\r\n", "\n").strip() != text.strip():
-                ours[0].edit(text)
-            for extra in ours[1:]:  # two activities may have written their first one at once
-                extra.delete()
-            return ours[0].html_url
-
-        return self._steady.call(attempt)
-
-    def ensure_deployment(self, repository: str, sha: str, environment: str, release: str) -> int:
-        """Give the id of the release's deployment of the commit to the environment, created at most once."""
-        place = self._repository(repository)
-
-        def attempt() -> int:
-            known = place.get_deployments(sha=_sha(sha), environment=environment)
-            found = next((one for one in known if _release(one) == release), None)
-            deployment = found or place.create_deployment(
-                sha,
-                auto_merge=False,  # never merge the default branch into what was evaluated
-                required_contexts=[],  # our own statuses on the commit are still pending
-                payload={"release": release},
-                environment=environment,
-                description=_short(release),
-            )
-            return deployment.id
-
-        return self._steady.call(attempt)
-
-    def set_deployment_status(
-        self, repository: str, deployment: int, state: str, description: str, environment_url: str, log_url: str
-    ) -> None:
-        """Say how a deployment goes, unless its newest status says exactly that already."""
-        place = self._repository(repository)
-        wanted = (state, _short(description), environment_url, log_url)
-
-        def attempt() -> None:
-            record = place.get_deployment(deployment)
-            newest = next(iter(record.get_statuses()), None)
-            said = newest and (newest.state, newest.description, newest.environment_url or "", newest.log_url or "")
-            if said != wanted:
-                # PyGithub has log_url by its older name.
-                record.create_status(state, log_url or NotSet, wanted[1], environment_url=environment_url or NotSet)
-
-        self._steady.call(attempt)
-
-    def _is_ours(self, repository: str, comment: IssueComment | CommitComment, hidden: str) -> bool:
-        # Others may quote our comment, marker and all: theirs is never edited or deleted.
-        return comment.body.startswith(hidden) and bool(comment.user) and comment.user.login == self._me(repository)
+        place = self._repository(message.repository)
+        pen = github_writes.Pen(
+            place, lambda: self._me(message.repository), int(self._app[0]) if self._app else 0, told, spend
+        )
+        return self._once.call(lambda: WRITERS[type(message)](pen, message))
 
     def _me(self, repository: str) -> str:
         if not self._login:
@@ -252,47 +196,3 @@ class _PerThread(threading.local):
     # A connection of PyGithub keeps the request it is about to send in itself: two threads would mix theirs up.
     def __init__(self) -> None:
         self.clients: dict[str, Github] = {}
-
-
-def _comments(place: Repository, change: int | None, sha: str) -> Iterable[IssueComment | CommitComment]:
-    if change is None:
-        return place.get_commit(_sha(sha)).get_comments()
-    return place.get_pull(change).get_issue_comments()
-
-
-def _comment(place: Repository, change: int | None, sha: str, text: str) -> str:
-    if change is None:
-        return place.get_commit(_sha(sha)).create_comment(text).html_url
-    return place.get_pull(change).create_issue_comment(text).html_url
-
-
-def _release(deployment: Deployment) -> str | None:
-    try:
-        return deployment.payload.get("release")
-    except BadAttributeException:
-        return None  # other tools leave text there
-
-
-def _sha(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{40}", text):
-        raise Invalid(f"{text!r} is not a commit's full sha.")
-    return text
-
-
-def _short(text: str) -> str:
-    line = " ".join(_clean(text).split())
-    return line if len(line) <= DESCRIPTION else f"{line[: DESCRIPTION - 1]}…"
-
-
-def _clean(text: str) -> str:
-    # Half of a surrogate pair is not text that JSON can carry to anybody.
-    return text.encode("utf-8", "replace").decode()
-
-
-def _cut(text: str) -> str:
-    if len(text) <= COMMENT:
-        return text
-    kept = text[: COMMENT - len(CUT) - len("\n```")]
-    kept = kept[: kept.rfind("\n")] if "\n" in kept[-1000:] else kept
-    # Inside an open code block the note would be code.
-    return f"{kept}\n```{CUT}" if kept.count("\n```") % 2 else f"{kept}{CUT}"

@@ -14,7 +14,7 @@ import jwt
 import requests
 from github import BadAttributeException, GithubException
 
-from domain.errors import Conflict, DrawbridgeError, Forbidden, Invalid, NotFound, Unavailable
+from domain.errors import Conflict, DrawbridgeError, Forbidden, Invalid, NotFound, SignedOut, Unavailable
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ _CHUNK = 1 << 18
 _LIMITED = ("rate limit", "please retry your request again later", "please wait a few minutes")
 
 _REFUSALS: dict[int, tuple[type[DrawbridgeError], str]] = {
-    401: (Forbidden, "refuses our credentials, check DRAWBRIDGE_GITHUB_TOKEN or the App's id and key"),
+    401: (SignedOut, "refuses our credentials, check DRAWBRIDGE_GITHUB_TOKEN or the App's id and key"),
     403: (Forbidden, "forbids it, give the token or App the permission"),
     404: (NotFound, "has no such thing, check the name and what our token or App may see"),
     409: (Conflict, "refuses"),
@@ -38,10 +38,17 @@ _REFUSALS: dict[int, tuple[type[DrawbridgeError], str]] = {
 class Steady:
     """Repeats a call a few times while GitHub, or the way to it, is in trouble."""
 
-    def __init__(self, url: str, sleep: Callable[[float], None], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        url: str,
+        sleep: Callable[[float], None],
+        now: Callable[[], float],
+        pauses: tuple[float, ...] = PAUSES,
+    ) -> None:
         self._host = urlsplit(url).netloc
         self._sleep = sleep
         self._now = now
+        self._pauses = pauses
 
     def call(self, attempt: Callable[[], T]) -> T:
         """Give what `attempt` gives; it must look before it acts, since its effect may be there and its reply lost.
@@ -49,7 +56,7 @@ class Steady:
         Raises Unavailable after four tries, or at once when GitHub asks for a pause over 20 seconds; other refusals
         are not repeated and come as NotFound, Forbidden, Conflict or Invalid.
         """
-        for pause in PAUSES:
+        for pause in self._pauses:
             try:
                 return self._try(attempt)
             except Unavailable as failure:
@@ -65,7 +72,7 @@ class Steady:
         except GithubException as error:
             raise self._refusal(error) from error
         except jwt.InvalidKeyError:
-            raise Forbidden("DRAWBRIDGE_GITHUB_APP_KEY is not a private key in PEM form.") from None
+            raise SignedOut("DRAWBRIDGE_GITHUB_APP_KEY is not a private key in PEM form.") from None
         except requests.RequestException as error:
             # Its text and traceback hold whole URLs, and an archive's URL holds a token.
             raise Unavailable(f"{self._host} did not answer: {_network(error)}.") from None

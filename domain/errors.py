@@ -29,6 +29,10 @@ class Forbidden(DrawbridgeError):
     status = 403
 
 
+class SignedOut(Forbidden):
+    """A dependency refuses our own credentials: whatever is asked works again once they are mended."""
+
+
 class NotFound(DrawbridgeError):
     status = 404
 
