@@ -26,6 +26,25 @@ SIZES = {
     "deployment_status": 12_000,
 }
 
+# What is read and weighed before it is found to start nothing.
+_STARTS_NOTHING: dict[str, dict[str, Any]] = {
+    "pull_request": {
+        "action": "synchronize",
+        "pull_request": {
+            "number": 7,
+            "draft": True,
+            "updated_at": "2026-11-23T09:00:00Z",
+            "head": {"sha": "a" * 40, "ref": "sam/12-shorter", "repo": {"full_name": REPOSITORY}},
+            "base": {"sha": "b" * 40, "ref": "develop", "repo": {"full_name": REPOSITORY}},
+        },
+    },
+    "issue_comment": {
+        "action": "created",
+        "issue": {"number": 7, "pull_request": {}},
+        "comment": {"id": 501, "body": "Looks good to me.", "user": {"login": "maria", "type": "User"}},
+    },
+}
+
 
 def push(sha: str, branch: str = "main") -> bytes:
     """Return the request that tells of a push; to `main` it starts a release."""
@@ -35,7 +54,7 @@ def push(sha: str, branch: str = "main") -> bytes:
 
 def other(event: str) -> bytes:
     """Return the request of an event that starts nothing."""
-    return _request(event, {"action": "created"})
+    return _request(event, _STARTS_NOTHING.get(event, {"action": "created"}))
 
 
 def new_sha() -> str:

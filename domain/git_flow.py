@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from domain.commands import read_command
 from domain.errors import Ignored
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 
 NO_COMMIT = "0" * 40
+MOST_COMMITS = 10**9  # of one branch
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class CommentEvent:
     body: str
     author: str
     delivery: str
+    bot: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class CheckEvent:
     """A button on one of our check runs was pressed. `action` is `rerequested` or the button's identifier."""
 
     repository: str
+    id: int
     sha: str
     name: str  # of the check run
     external_id: str  # what we put there: the release's or change's instance id
@@ -99,46 +105,161 @@ class ToggleOptOut:
     on: bool
     by: str
     at: str
+    key: str  # the same for every delivery of one toggle
+
+
+@dataclass(frozen=True)
+class LookAtLabel:
+    """A label was put on an open change, or taken off: what the change says about its opt-out is said anew."""
+
+    request: ChangeRequest
+    key: str  # the same for every delivery of one change of labels
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A comment asks for an evaluation of the change's head; whether its author may is asked of GitHub."""
+    """Somebody asks for an evaluation, by a comment or a check's button; whether they may is asked of GitHub."""
 
     repository: str
-    number: int
-    comment: int
-    kind: str
+    number: int | None  # the change; None for a button on a release's check
+    comment: int  # its id; 0 for a button
+    kind: str  # "minimal" | "full" | commands.HELP
     by: str
+    sha: str = ""  # what is asked about; "" is the change's head
+    check: int = 0  # the check run's id; 0 for a comment
 
 
-Action = ReleaseRequest | ChangeRequest | EvaluationRequest | EndChange | ToggleOptOut | Ask
+Action = ReleaseRequest | ChangeRequest | EvaluationRequest | EndChange | ToggleOptOut | LookAtLabel | Ask
+
+_VALIDATED_ON = {"opened", "reopened", "synchronize", "ready_for_review", "edited"}
+_LABEL_MOVED = {"labeled", "unlabeled"}
+_KINDS = ("minimal", "full")
+_OUR_COMMENT = "<!-- drawbridge:"
 
 
-def decide(event: Event, repositories: Collection[str], release_branch: str) -> ReleaseRequest:
-    """Return the release that an event asks for.
+def decide(event: Event, repositories: Collection[str], release_branch: str, develop_branch: str) -> tuple[Action, ...]:
+    """Return what an event asks for.
 
-    `repositories` are the configured owner/name pairs, compared without case as GitHub does.
-    Raises Ignored, with the reason, for everything that starts nothing.
+    `repositories` are the configured owner/name pairs, compared without case as GitHub does; actions carry the
+    configured spelling. Raises Ignored, with the reason, for everything that asks for nothing.
     """
-    if event.repository.lower() not in {name.lower() for name in repositories}:
+    known = {name.lower(): name for name in repositories}
+    name = known.get(event.repository.lower())
+    if name is None:
         raise Ignored(f"repository {event.repository or '(none)'} is not configured here")
-    if isinstance(event, OtherEvent):
-        raise Ignored(f"event {event.name} starts nothing")
-    if not isinstance(event, Push):
-        raise Ignored("starts nothing yet")
-    if event.branch != release_branch:
-        raise Ignored(f"branch {event.branch} is not the release branch {release_branch}")
-    if event.after == NO_COMMIT:
-        raise Ignored(f"branch {event.branch} was deleted")
+    branches = release_branch, develop_branch
+    match replace(event, repository=name):
+        case Push() as push:
+            return (_pushed(push, *branches),)
+        case ChangeEvent() as change:
+            return (_changed(change, branches),)
+        case CommentEvent() as comment:
+            return (_commented(comment),)
+        case CheckEvent() as check:
+            return (_pressed(check),)
+        case other:
+            raise Ignored(f"event {other.name} starts nothing")
+
+
+def _pushed(push: Push, release_branch: str, develop_branch: str) -> Action:
+    if push.branch not in (release_branch, develop_branch):
+        raise Ignored(f"branch {push.branch} is neither {release_branch} nor {develop_branch}")
+    if push.after == NO_COMMIT:
+        raise Ignored(f"branch {push.branch} was deleted")
+    if push.branch == develop_branch != release_branch:
+        return EvaluationRequest(push.repository, push.after, "minimal", "continuous", asked_by="", key="push")
     return ReleaseRequest(
-        repository=event.repository,
-        sha=event.after,
-        before=event.before,
-        branch=event.branch,
-        pusher=event.pusher,
-        delivery=event.delivery,
+        repository=push.repository,
+        sha=push.after,
+        before=push.before,
+        branch=push.branch,
+        pusher=push.pusher,
+        delivery=push.delivery,
+        forced=push.forced,
     )
+
+
+def _changed(change: ChangeEvent, branches: tuple[str, str]) -> Action:
+    if change.action in _LABEL_MOVED:
+        return _relabelled(change, branches)
+    if change.action == "closed":
+        return EndChange(change.repository, change.number, "merged" if change.merged else "closed")
+    if change.action == "converted_to_draft":
+        return EndChange(change.repository, change.number, "turned into a draft")
+    if change.action not in _VALIDATED_ON:
+        raise Ignored(f"event pull_request.{change.action} starts nothing")
+    if change.action == "edited" and change.base_branch not in branches:
+        return EndChange(change.repository, change.number, f"turned towards {change.base_branch}")
+    _check_validated(change, branches)
+    return _validation(change)
+
+
+def _relabelled(change: ChangeEvent, branches: tuple[str, str]) -> Action:
+    """Pass on every label: which one opts out, only the repository's config says."""
+    on = change.action == "labeled"
+    key = _key(change.label, on, change.at)
+    if change.merged:
+        return ToggleOptOut(change.repository, change.number, change.label, on, change.sender, change.at, key)
+    _check_validated(change, branches)
+    return LookAtLabel(_validation(change), key)
+
+
+def _check_validated(change: ChangeEvent, branches: tuple[str, str]) -> None:
+    if change.base_branch not in branches:
+        raise Ignored(f"change {change.number} goes to {change.base_branch}, which is neither {' nor '.join(branches)}")
+    if change.draft:
+        raise Ignored(f"change {change.number} is a draft")
+
+
+def _validation(change: ChangeEvent) -> ChangeRequest:
+    return ChangeRequest(change.repository, change.number, change.head, change.delivery)
+
+
+def _commented(comment: CommentEvent) -> Action:
+    if comment.bot or comment.body.lstrip().startswith(_OUR_COMMENT):
+        raise Ignored(f"comment {comment.id} is a bot's or our own")
+    kind = read_command(comment.body)
+    if kind is None:
+        raise Ignored(f"comment {comment.id} holds no command")
+    return Ask(comment.repository, comment.number, comment.id, kind, comment.author)
+
+
+def _pressed(check: CheckEvent) -> Action:
+    request = _read_change_id(check)
+    if check.action in (f"evaluate-{kind}" for kind in _KINDS):
+        kind = check.action.removeprefix("evaluate-")
+        number = request.number if request else None
+        return Ask(check.repository, number, 0, kind, check.sender, sha=check.sha, check=check.id)
+    if check.action != "rerequested":
+        raise Ignored(f"check {check.name} has no button {check.action} of ours")
+    if request:
+        return request
+    kind = _evaluated(check)
+    return EvaluationRequest(check.repository, check.sha, kind, "on-demand", check.sender, key=f"check{check.id}")
+
+
+def _read_change_id(check: CheckEvent) -> ChangeRequest | None:
+    """Return the next validation of the change that a check is about: pressing twice asks for the same one."""
+    flat = re.escape(_flat(check.repository))
+    found = re.fullmatch(rf"change-{flat}-(\d+)-([0-9a-f]{{40}})(?:\.(\d+))?", check.external_id)
+    if found is None:
+        return None
+    attempt = int(found[3] or 1) + 1
+    return ChangeRequest(check.repository, int(found[1]), found[2], check.delivery, attempt)
+
+
+def _evaluated(check: CheckEvent) -> str:
+    """Return the kind of evaluation that a check is about. Raises Ignored."""
+    where = f"{_flat(check.repository)}-{check.sha}"
+    for kind in _KINDS:
+        of_release = check.external_id == f"release-{where}" and check.name.endswith(f"evaluate-{kind}")
+        alone = any(check.external_id.startswith(f"{source}-{where}-{kind}-") for source in _SOURCES)
+        if of_release or alone:
+            return kind
+    raise Ignored(f"check {check.name} cannot be run again by itself: push a new commit, or ask for an evaluation")
+
+
+_SOURCES = ("continuous", "on-demand", "nightly")
 
 
 def web_app_name(repository: str, environment: str) -> str:
@@ -162,10 +283,40 @@ def evaluation_id(request: EvaluationRequest) -> str:
     return f"{request.source}-{_flat(request.repository)}-{request.sha}-{request.kind}-{request.key}"
 
 
+def ask_id(ask: Ask) -> str:
+    """Name what a comment or a button asks for, and the instance that answers it."""
+    what = f"check{ask.check}" if ask.check else f"comment{ask.comment}"
+    return f"asked-{_flat(ask.repository)}-{what}-{ask.kind}"
+
+
+def toggle_id(toggle: ToggleOptOut) -> str:
+    """Name one toggle of a merged change's label, and its orchestration's instance."""
+    return f"toggle-{_flat(toggle.repository)}-{toggle.number}-{toggle.key}"
+
+
+def label_id(look: LookAtLabel) -> str:
+    """Name one look at the labels of an open change, and its orchestration's instance."""
+    return f"{change_id(look.request)}.label.{look.key}"
+
+
 def nightly_id(repository: str, date: str) -> str:
     """Name a repository's one nightly run of a date (YYYY-MM-DD)."""
     return f"nightly-{_flat(repository)}-{date}"
 
 
+def place(rewrites: int, commits: int) -> int:
+    """Order the commits of a release branch: later rewritten, or with more commits behind it, is newer.
+
+    A descendant has more commits than its ancestors; over a rewritten branch (forced push) commits cannot be counted.
+    """
+    return rewrites * MOST_COMMITS + commits
+
+
 def _flat(repository: str) -> str:
     return repository.lower().replace("/", ".")
+
+
+def _key(label: str, on: bool, at: str) -> str:
+    # Of what happened, not of how it was told: a delivery, its repetition by another hook and the reconciler agree.
+    word = "on" if on else "off"
+    return f"{re.sub('[^0-9]', '', at)}-{word}-{hashlib.sha256(label.casefold().encode()).hexdigest()[:8]}"

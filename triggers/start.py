@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -21,7 +21,9 @@ from domain.errors import DrawbridgeError, Unavailable
 STARTED, DUPLICATE = "started", "already started"
 
 # A claim without an instance for this long was made by a process that died between the two.
-_LOST_AFTER = 10.0  # seconds
+_LOST_AFTER = timedelta(seconds=10)
+# After this long the instance may have been purged with the history of the task hub, so nobody knows: it did start.
+_FORGOTTEN_AFTER = timedelta(days=7)
 
 _under_way: dict[str, asyncio.Task[str]] = {}
 
@@ -47,18 +49,20 @@ async def start_once(
 async def _attempt(
     client: df.DurableOrchestrationClient, blobs: Blobs, orchestrator: str, instance: str, payload: dict[str, Any]
 ) -> str:
-    claim = json.dumps({"at": datetime.now(UTC).isoformat(), "input": payload}).encode()
+    # The reconciler finishes the start from this alone when its process dies here.
+    order = {"orchestrator": orchestrator, "at": datetime.now(UTC).isoformat(), "input": payload}
+    claim = json.dumps(order).encode()
     ours = await asyncio.to_thread(blobs.create, blob_names.claim(instance), claim)
     try:
         if not ours and await _was_started(client, blobs, instance):
             return DUPLICATE
         if not ours and not await asyncio.to_thread(_take_over, blobs, instance, claim):
-            raise Unavailable(f"{instance} is being started by another delivery: deliver again", _LOST_AFTER)
+            raise Unavailable(f"{instance} is being started by another delivery: deliver again", _retry_after())
         await client.start_new(orchestrator, instance, payload)
     except DrawbridgeError:
         raise
     except Exception as error:  # the SDK has no narrower class
-        raise Unavailable(f"{instance} could not be started: deliver again", _LOST_AFTER) from error
+        raise Unavailable(f"{instance} could not be started: deliver again", _retry_after()) from error
     return STARTED
 
 
@@ -67,14 +71,25 @@ async def _was_started(client: df.DurableOrchestrationClient, blobs: Blobs, inst
     if await asyncio.to_thread(blobs.read, blob_names.record(instance)) is not None:
         return True
     status = await client.get_status(instance)
-    return bool(status) and status.runtime_status is not None
+    if status and status.runtime_status is not None:
+        return True
+    return await asyncio.to_thread(_age, blobs, instance) > _FORGOTTEN_AFTER
 
 
 def _take_over(blobs: Blobs, instance: str, claim: bytes) -> bool:
     """Renew a claim whose start was lost; of many at once exactly one wins. False while it may not be lost."""
     found = blobs.read_with_etag(blob_names.claim(instance))
-    if found is None:
+    if found is None or _age(blobs, instance) < _LOST_AFTER:
         return False
-    before, etag = found
-    age = datetime.now(UTC) - datetime.fromisoformat(json.loads(before)["at"])
-    return age.total_seconds() >= _LOST_AFTER and blobs.replace(blob_names.claim(instance), claim, etag)
+    return blobs.replace(blob_names.claim(instance), claim, found[1])
+
+
+def _age(blobs: Blobs, instance: str) -> timedelta:
+    # By storage's clock alone: a host whose clock is an hour off must not start what another is starting.
+    name = blob_names.claim(instance)
+    now, written = blobs.written(name)
+    return now - written.get(name, now)
+
+
+def _retry_after() -> float:
+    return _LOST_AFTER.total_seconds()

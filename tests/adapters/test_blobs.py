@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -139,6 +140,18 @@ def test_json_is_kept_as_text(blobs):
     assert blobs.create_json("b.json", [1])
     assert not blobs.create_json("b.json", [2])
     assert blobs.read_json("b.json") == [1]
+
+
+def test_blobs_are_dated_by_the_clock_of_storage(blobs):
+    """Time and dates come from the same clock, whatever this host's says; other prefixes are left out."""
+    nothing = blobs.written("claims/")
+    for name in ("claims/a", "claims/b", "other"):
+        blobs.write(name, b"")
+    now, written = blobs.written("claims/")
+
+    assert nothing[1] == {}
+    assert sorted(written) == ["claims/a", "claims/b"]
+    assert all(timedelta(0) <= now - at < timedelta(minutes=1) for at in written.values())
 
 
 def test_storage_that_does_not_answer_is_unavailable_with_advice(azurite):

@@ -22,7 +22,8 @@ def asked_for(request: bytes):
 
     assert int(headers["content-length"]) == len(body)
 
-    return decide(read_event(headers, body, SECRET), [REPOSITORY], "main")
+    (action,) = decide(read_event(headers, body, SECRET), [REPOSITORY], "main", "develop")
+    return action
 
 
 def starts_a_release(request: bytes) -> bool:

@@ -3,45 +3,250 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from domain.errors import Ignored
-from domain.git_flow import NO_COMMIT, OtherEvent, Push, decide, release_id
+from domain.git_flow import (
+    NO_COMMIT,
+    Action,
+    Ask,
+    ChangeEvent,
+    CheckEvent,
+    CommentEvent,
+    EndChange,
+    Event,
+    LookAtLabel,
+    OtherEvent,
+    Push,
+    ToggleOptOut,
+    ask_id,
+    change_id,
+    decide,
+    evaluation_id,
+    label_id,
+    release_id,
+    toggle_id,
+)
+from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 
-PUSH = Push("acme/helpdesk", "main", "b" * 40, "a" * 40, "sam", "d-1")
-CONFIGURED = ("acme/helpdesk",)
+HELPDESK = "acme/helpdesk"
+SHA = "a" * 40
+PUSH = Push(HELPDESK, "main", "b" * 40, SHA, "sam", "d-1")
+CHANGE = ChangeEvent(
+    repository=HELPDESK,
+    number=7,
+    action="synchronize",
+    head=SHA,
+    head_branch="sam/12-shorter",
+    base_branch="develop",
+    draft=False,
+    fork=False,
+    merged=False,
+    label="",
+    sender="sam",
+    at="2026-11-23T09:00:00Z",
+    delivery="d-1",
+)
+COMMENT = CommentEvent(HELPDESK, 7, 501, "/evaluate full", "sam", "d-1")
+OF_CHANGE = f"change-acme.helpdesk-7-{SHA}"
+CHECK = CheckEvent(HELPDESK, 901, SHA, "drawbridge/change", OF_CHANGE, "rerequested", "sam", "d-1")
+OF_RELEASE = replace(CHECK, external_id=f"release-acme.helpdesk-{SHA}", name="drawbridge/evaluate-full")
+
+
+def decided(event: Event, repositories: tuple[str, ...] = (HELPDESK,)) -> Action:
+    """Return the one action that an event asks for."""
+    (action,) = decide(event, repositories, "main", "develop")
+    return action
+
+
+def reason(event: Event) -> str:
+    """Return why an event is ignored."""
+    with pytest.raises(Ignored) as caught:
+        decided(event)
+    return str(caught.value)
 
 
 def test_push_to_the_release_branch_starts_a_release() -> None:
-    """The request carries what the push said."""
-    request = decide(PUSH, CONFIGURED, "main")
+    """The request carries what the push said, also that it rewrote the branch."""
+    assert decided(replace(PUSH, forced=True)) == ReleaseRequest(
+        repository=HELPDESK, sha=SHA, before="b" * 40, branch="main", pusher="sam", delivery="d-1", forced=True
+    )
 
-    assert (request.repository, request.sha, request.before) == ("acme/helpdesk", "a" * 40, "b" * 40)
-    assert (request.branch, request.pusher, request.delivery) == ("main", "sam", "d-1")
+
+def test_push_to_develop_starts_the_minimal_evaluation() -> None:
+    """One per commit, whoever tells of it."""
+    action = decided(replace(PUSH, branch="develop"))
+
+    assert action == EvaluationRequest(HELPDESK, SHA, "minimal", "continuous", asked_by="", key="push")
+    assert isinstance(action, EvaluationRequest)
+    assert evaluation_id(action) == f"continuous-acme.helpdesk-{SHA}-minimal-push"
+
+
+def test_where_both_branches_are_one_a_push_releases() -> None:
+    """A team that works on main alone loses no release."""
+    (action,) = decide(PUSH, (HELPDESK,), "main", "main")
+
+    assert isinstance(action, ReleaseRequest)
 
 
 @pytest.mark.parametrize(
-    ("event", "reason"),
+    ("event", "why"),
     [
         (replace(PUSH, repository="evil/helpdesk"), "repository evil/helpdesk is not configured here"),
-        (replace(PUSH, branch="develop"), "branch develop is not the release branch main"),
-        (replace(PUSH, branch="main2"), "branch main2 is not the release branch main"),
+        (replace(PUSH, branch="sam/12-x"), "branch sam/12-x is neither main nor develop"),
+        (replace(PUSH, branch="main2"), "branch main2 is neither main nor develop"),
         (replace(PUSH, after=NO_COMMIT), "branch main was deleted"),
-        (OtherEvent("pull_request.labeled", "acme/helpdesk", "d"), "event pull_request.labeled starts nothing"),
+        (replace(PUSH, after=NO_COMMIT, branch="develop"), "branch develop was deleted"),
+        (OtherEvent("star.created", HELPDESK, "d"), "event star.created starts nothing"),
         (OtherEvent("ping", "", "d"), "repository (none) is not configured here"),
+        (replace(CHANGE, draft=True), "change 7 is a draft"),
+        (replace(CHANGE, draft=True, action="labeled", label="x"), "change 7 is a draft"),
+        (replace(CHANGE, base_branch="sam/1-y"), "change 7 goes to sam/1-y, which is neither main nor develop"),
+        (replace(CHANGE, action="assigned"), "event pull_request.assigned starts nothing"),
+        (replace(COMMENT, body="looks good"), "comment 501 holds no command"),
+        (replace(COMMENT, body="> /evaluate full"), "comment 501 holds no command"),
+        (replace(COMMENT, bot=True), "comment 501 is a bot's or our own"),
+        (replace(COMMENT, body="<!-- drawbridge:x -->\n/evaluate full"), "comment 501 is a bot's or our own"),
+        (replace(CHECK, action="fix-it"), "check drawbridge/change has no button fix-it of ours"),
+        (
+            replace(OF_RELEASE, name="drawbridge/deploy-dev"),
+            "check drawbridge/deploy-dev cannot be run again by itself: push a new commit, or ask for an evaluation",
+        ),
+        (
+            replace(OF_RELEASE, sha="c" * 40),
+            "check drawbridge/evaluate-full cannot be run again by itself: push a new commit, or ask for an evaluation",
+        ),
     ],
 )
-def test_everything_else_is_ignored_with_its_reason(event: Push | OtherEvent, reason: str) -> None:
+def test_everything_else_is_ignored_with_its_reason(event: Event, why: str) -> None:
     """The sender and the log read why nothing started."""
-    with pytest.raises(Ignored) as caught:
-        decide(event, CONFIGURED, "main")
-
-    assert str(caught.value) == reason
+    assert reason(event) == why
 
 
-def test_repository_names_are_compared_without_case() -> None:
-    """GitHub treats Acme/Helpdesk and acme/helpdesk as one, and so does the release's name."""
-    request = decide(replace(PUSH, repository="Acme/Helpdesk"), CONFIGURED, "main")
+@pytest.mark.parametrize("action", ["opened", "reopened", "synchronize", "ready_for_review", "edited"])
+@pytest.mark.parametrize("base", ["develop", "main"])
+def test_new_head_of_a_change_is_validated(action: str, base: str) -> None:
+    """On its way to either branch; a fork's too, which the story treats with care."""
+    request = ChangeRequest(HELPDESK, 7, SHA, "d-1")
 
-    assert release_id(request.repository, request.sha) == f"release-acme.helpdesk-{'a' * 40}"
+    assert decided(replace(CHANGE, action=action, base_branch=base, fork=True)) == request
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"action": "closed"}, "closed"),
+        ({"action": "closed", "merged": True}, "merged"),
+        ({"action": "converted_to_draft", "draft": True}, "turned into a draft"),
+        ({"action": "edited", "base_branch": "sam/1-y"}, "turned towards sam/1-y"),
+    ],
+)
+def test_change_that_leaves_ends_what_runs_for_it(changed: dict[str, Any], why: str) -> None:
+    """Whichever way it left."""
+    assert decided(replace(CHANGE, **changed)) == EndChange(HELPDESK, 7, why)
+
+
+@pytest.mark.parametrize(("action", "on"), [("labeled", True), ("unlabeled", False)])
+def test_label_on_a_merged_change_is_a_toggle(action: str, on: bool) -> None:
+    """Whatever the label: which one opts out, only the repository's config says."""
+    toggle = decided(replace(CHANGE, action=action, label="any", merged=True, base_branch="main"))
+
+    assert isinstance(toggle, ToggleOptOut)
+    assert (toggle.number, toggle.label, toggle.on, toggle.by) == (7, "any", on, "sam")
+
+
+def test_one_toggle_has_one_name_however_it_is_told() -> None:
+    """Another delivery id is no other toggle; another label, direction or moment is."""
+    labeled = replace(CHANGE, action="labeled", label="skip", merged=True)
+    others = [
+        replace(labeled, delivery="d-2"),
+        replace(labeled, label="Skip"),
+        replace(labeled, label="slow"),
+        replace(labeled, action="unlabeled"),
+        replace(labeled, at="2026-11-23T09:00:01Z"),
+    ]
+    first, *rest = [toggle_id(decided(one)) for one in [labeled, *others]]  # type: ignore[arg-type]
+
+    assert first.startswith("toggle-acme.helpdesk-7-20261123090000-on-")
+    assert [name == first for name in rest] == [True, True, False, False, False]
+
+
+def test_label_on_an_open_change_starts_no_validation() -> None:
+    """It is looked at, under a name of its own."""
+    action = decided(replace(CHANGE, action="labeled", label="skip"))
+
+    assert isinstance(action, LookAtLabel)
+    assert action.request == ChangeRequest(HELPDESK, 7, SHA, "d-1")
+    assert label_id(action).startswith(f"change-acme.helpdesk-7-{SHA}.label.20261123090000-on-")
+
+
+def test_comment_with_a_command_asks_for_an_evaluation() -> None:
+    """Who may ask is another question."""
+    ask = decided(COMMENT)
+
+    assert ask == Ask(HELPDESK, 7, 501, "full", "sam")
+    assert ask_id(Ask(HELPDESK, 7, 501, "full", "sam")) == "asked-acme.helpdesk-comment501-full"
+
+
+@pytest.mark.parametrize(("shown", "next_attempt"), [("", 2), (".2", 3), (".9", 10)])
+def test_check_of_a_change_runs_again_as_the_next_attempt(shown: str, next_attempt: int) -> None:
+    """The attempt follows from the check, so pressing its button twice asks for one."""
+    request = decided(replace(CHECK, external_id=OF_CHANGE + shown))
+
+    assert request == ChangeRequest(HELPDESK, 7, SHA, "d-1", next_attempt)
+    assert change_id(ChangeRequest(HELPDESK, 7, SHA, "d-1", next_attempt)) == f"{OF_CHANGE}.{next_attempt}"
+
+
+@pytest.mark.parametrize(
+    ("check", "kind"),
+    [
+        (OF_RELEASE, "full"),
+        (replace(OF_RELEASE, name="drawbridge/evaluate-minimal"), "minimal"),
+        (replace(CHECK, external_id=f"on-demand-acme.helpdesk-{SHA}-full-comment5"), "full"),
+        (replace(CHECK, external_id=f"continuous-acme.helpdesk-{SHA}-minimal-push"), "minimal"),
+    ],
+)
+def test_check_of_an_evaluation_evaluates_that_commit_again(check: CheckEvent, kind: str) -> None:
+    """On demand of whoever pressed; a release itself never runs twice."""
+    assert decided(check) == EvaluationRequest(HELPDESK, SHA, kind, "on-demand", "sam", key="check901")
+
+
+def test_buttons_for_an_evaluation_ask_as_comments_do() -> None:
+    """The person's rights are looked up before anything runs."""
+    on_change = decided(replace(CHECK, action="evaluate-full"))
+    on_release = decided(replace(OF_RELEASE, action="evaluate-minimal"))
+
+    assert on_change == Ask(HELPDESK, 7, 0, "full", "sam", sha=SHA, check=901)
+    assert on_release == Ask(HELPDESK, None, 0, "minimal", "sam", sha=SHA, check=901)
+
+
+def test_check_of_another_repository_of_that_name_is_not_taken_for_ours() -> None:
+    """The id names the organisation too."""
+    other = replace(CHECK, external_id=f"change-contoso.helpdesk-7-{SHA}")
+
+    assert reason(other).startswith("check drawbridge/change cannot be run again")
+
+
+def test_repositories_of_one_name_never_mix() -> None:
+    """Each organisation's has its own releases, changes, evaluations and toggles."""
+    both = ("acme/helpdesk", "contoso/helpdesk")
+    events: list[Event] = [
+        PUSH,
+        replace(PUSH, branch="develop"),
+        CHANGE,
+        COMMENT,
+        replace(CHANGE, action="labeled", merged=True),
+    ]
+    actions = [[decided(replace(event, repository=name), both) for event in events] for name in both]
+
+    assert all(one != other for one, other in zip(*actions, strict=True))
+    assert release_id(both[0], SHA) != release_id(both[1], SHA)
+
+
+def test_repository_is_spelled_as_it_is_configured() -> None:
+    """GitHub treats Acme/Helpdesk and acme/helpdesk as one, and so do all names made from it."""
+    request = decided(replace(PUSH, repository="Acme/HelpDesk"))
+
+    assert request.repository == HELPDESK  # type: ignore[union-attr]

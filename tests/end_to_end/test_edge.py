@@ -65,7 +65,7 @@ def test_fifty_deliveries_at_once_and_again_after_the_end_start_one_release(syst
         answers = list(senders.map(lambda _: deliver(system, {**PUSH, "after": sha}), range(50)))
 
     assert {answer.status_code for answer in answers} == {202}
-    assert {answer.json()["release"] for answer in answers} == {release}
+    assert {answer.json()["actions"][0]["instance"] for answer in answers} == {release}
 
     record = system.wait_for_end(release)
     again = deliver(system, {**PUSH, "after": sha})

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
+import azure.functions as func
 import pytest
 
 from domain.errors import BadRequest, TooLarge, Unauthorized
-from domain.git_flow import OtherEvent, Push
+from domain.git_flow import Event, OtherEvent, Push
+from settings import Settings, current
+from tests.triggers.edge import ORIGIN, FakeDurable, plain_function
+from triggers import github_webhook
 from triggers.github_webhook import MAX_BYTES, read_event
 
 SECRET = "It's a Secret to Everybody"
@@ -23,14 +29,13 @@ PUSH = {
 }
 
 
-def signed(body: bytes, event: str = "push", **headers: str) -> dict[str, str]:
+def signed(body: bytes, event: str = "push", secret: str = SECRET) -> dict[str, str]:
     """Return the headers GitHub sends with a body."""
-    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    known = {"x-hub-signature-256": f"sha256={signature}", "x-github-event": event, "x-github-delivery": "d-1"}
-    return {**known, **headers}
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return {"x-hub-signature-256": f"sha256={signature}", "x-github-event": event, "x-github-delivery": "d-1"}
 
 
-def delivery(payload: Any, event: str = "push") -> Push | OtherEvent:
+def delivery(payload: Any, event: str = "push") -> Event:
     """Read a well-signed delivery."""
     body = json.dumps(payload).encode()
     return read_event(signed(body, event), body, SECRET)
@@ -87,47 +92,15 @@ def test_body_over_25_mb_is_too_large_before_it_is_hashed() -> None:
 
 
 def test_push_becomes_a_typed_event() -> None:
-    """Branch names keep their slashes."""
-    event = delivery({**PUSH, "ref": "refs/heads/alex/12-shorter-answers"})
-
-    assert event == Push("acme/helpdesk", "alex/12-shorter-answers", "b" * 40, "a" * 40, "sam", "d-1")
-
-
-@pytest.mark.parametrize(
-    ("event", "payload", "name"),
-    [
-        ("pull_request", {"action": "labeled", "repository": {"full_name": "acme/helpdesk"}}, "pull_request.labeled"),
-        ("ping", {"zen": "Design for failure."}, "ping"),
-        ("push", {**PUSH, "ref": "refs/tags/v1"}, "push"),
-    ],
-)
-def test_other_events_keep_their_name_for_the_log(event: str, payload: Any, name: str) -> None:
-    """They start nothing, and say what they were."""
-    read = delivery(payload, event)
-
-    assert isinstance(read, OtherEvent)
-    assert read.name == name
+    """Delivery and event come from the headers."""
+    assert delivery(PUSH) == Push("acme/helpdesk", "main", "b" * 40, "a" * 40, "sam", "d-1")
+    assert isinstance(delivery(PUSH, "made_up"), OtherEvent)
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        [],
-        "text",
-        None,
-        {},
-        {**PUSH, "after": "HEAD"},
-        {**PUSH, "after": "a" * 39},
-        {**PUSH, "after": 7},
-        {**PUSH, "repository": None},
-        {**PUSH, "ref": None},
-        {**PUSH, "before": "../../x"},
-    ],
-)
-def test_push_that_lacks_something_is_a_bad_request(payload: Any) -> None:
+def test_delivery_that_lacks_something_is_a_bad_request() -> None:
     """Signed nonsense is answered 400, never an exception."""
-    with pytest.raises(BadRequest, match="The push event lacks what GitHub sends with it"):
-        delivery(payload)
+    with pytest.raises(BadRequest, match="The push event lacks what GitHub sends with it: after is no commit sha"):
+        delivery({**PUSH, "after": "HEAD"})
 
 
 @pytest.mark.parametrize("branch", ["a'b\"c", "$(touch x)", "<script>", "a\nb", "é", "..%2f"])
@@ -137,3 +110,58 @@ def test_hostile_branch_names_are_just_names(branch: str) -> None:
 
     assert isinstance(event, Push)
     assert event.branch == branch
+
+
+def deliver(app: Settings, payload: Any, event: str = "push", delivery_id: str = "d-1", client: Any = None) -> Any:
+    """Send a signed delivery to the route; return the status and the answer."""
+    body = json.dumps(payload).encode()
+    headers = {**signed(body, event, app.webhook_secret), "x-github-delivery": delivery_id}
+    asked = func.HttpRequest("POST", f"{ORIGIN}/api/github/webhook", headers=headers, body=body)
+    response = asyncio.run(plain_function(github_webhook.github_webhook)(asked, client or FakeDurable()))
+    return response.status_code, json.loads(response.get_body())
+
+
+def test_delivery_is_answered_with_what_it_starts(app: Settings) -> None:
+    """The sender sees the decision and where it leads."""
+    status, answer = deliver(app, PUSH)
+
+    release = f"release-acme.helpdesk-{'a' * 40}"
+    assert status == 202
+    assert answer == {
+        "decision": "started",
+        "actions": [{"decision": "started", "instance": release, "url": f"{ORIGIN}/api/releases/{release}"}],
+    }
+
+
+def test_redelivery_starts_nothing_again(app: Settings) -> None:
+    """Under the same id or another; what is done counts, not what was seen."""
+    client = FakeDurable()
+    answers = [deliver(app, PUSH, delivery_id=name, client=client)[1]["decision"] for name in ("d-1", "d-1", "d-2")]
+
+    assert answers == ["started", "already started", "already started"]
+    assert len(client.started) == 1
+
+
+def test_what_starts_nothing_is_answered_with_the_reason(app: Settings) -> None:
+    """Not an error: GitHub disables hooks that fail."""
+    status, answer = deliver(app, {**PUSH, "ref": "refs/heads/sam/1-x"})
+
+    assert status == 202
+    assert answer == {"decision": "ignored", "reason": "branch sam/1-x is neither main nor develop"}
+
+
+def test_app_that_polls_refuses_deliveries_and_says_so(app: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sources would be one too many to understand; unsigned ones learn nothing."""
+    client = FakeDurable()
+    monkeypatch.setenv("DRAWBRIDGE_GITHUB_EVENTS", "poll")
+    current.cache_clear()
+
+    assert deliver(app, PUSH, client=client) == (
+        409,
+        {
+            "decision": "refused",
+            "reason": "This app polls GitHub, so deliveries change nothing: delete the webhook on GitHub.",
+        },
+    )
+    assert deliver(replace(app, webhook_secret="wrong"), PUSH)[0] == 401
+    assert client.started == []

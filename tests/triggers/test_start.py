@@ -37,21 +37,28 @@ async def elsewhere(client: FakeDurable, blobs: Blobs) -> str:
         return "not now"
 
 
-def leave_claim(blobs: Blobs, seconds_ago: float) -> None:
-    """Claim the instance like a process that died before it could start it."""
-    at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
-    assert blobs.create(blob_names.claim(INSTANCE), json.dumps({"at": at.isoformat(), "input": INPUT}).encode())
+def leave_claim(blobs: Blobs, at: datetime | None = None) -> None:
+    """Claim the instance like a process that died before it could start it, and whose clock showed `at`."""
+    claim = {"orchestrator": "release", "at": (at or datetime.now(UTC)).isoformat(), "input": INPUT}
+    assert blobs.create(blob_names.claim(INSTANCE), json.dumps(claim).encode())
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every claim is old enough to be lost."""
+    monkeypatch.setattr(start, "_LOST_AFTER", timedelta(0))
 
 
 def test_first_delivery_starts_and_the_next_finds_it_started(blobs: Blobs) -> None:
-    """The claim keeps the input, so that a lost start can be understood."""
+    """The claim keeps all that a start needs, so that a lost one can be finished."""
     client = FakeDurable()
 
     answers = [asyncio.run(attempt(client, blobs)) for _ in range(3)]
 
     assert answers == [STARTED, DUPLICATE, DUPLICATE]
     assert client.started == [("release", INSTANCE, INPUT)]
-    assert blobs.read_json(blob_names.claim(INSTANCE))["input"] == INPUT
+    claim = blobs.read_json(blob_names.claim(INSTANCE))
+    assert (claim["orchestrator"], claim["input"]) == ("release", INPUT)
 
 
 def test_fifty_deliveries_at_once_start_once(blobs: Blobs) -> None:
@@ -93,7 +100,7 @@ def test_different_commits_are_started_each(blobs: Blobs) -> None:
 
 def test_claim_of_a_moment_ago_is_left_to_who_made_it(blobs: Blobs) -> None:
     """The other process may be about to start it; GitHub is asked to deliver again, and told when."""
-    leave_claim(blobs, seconds_ago=1)
+    leave_claim(blobs)
     client = FakeDurable()
 
     with pytest.raises(Unavailable, match="is being started by another delivery") as refused:
@@ -103,9 +110,21 @@ def test_claim_of_a_moment_ago_is_left_to_who_made_it(blobs: Blobs) -> None:
     assert client.started == []
 
 
-def test_claim_whose_start_was_lost_is_finished_by_a_later_delivery(blobs: Blobs) -> None:
-    """A process that died between claim and start strands nothing."""
-    leave_claim(blobs, seconds_ago=60)
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_claim_of_a_host_whose_clock_is_an_hour_off_is_as_old_as_storage_says(blobs: Blobs, hours: int) -> None:
+    """It is not taken for lost while its host may be about to start it."""
+    leave_claim(blobs, datetime.now(UTC) + timedelta(hours=hours))
+    client = FakeDurable()
+
+    assert asyncio.run(attempt(client, blobs)) == "not now"
+    assert client.started == []
+
+
+@pytest.mark.usefixtures("later")
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_claim_whose_start_was_lost_is_finished_by_a_later_delivery(blobs: Blobs, hours: int) -> None:
+    """A process that died between claim and start strands nothing, whatever its clock showed."""
+    leave_claim(blobs, datetime.now(UTC) + timedelta(hours=hours))
     client = FakeDurable()
 
     assert asyncio.run(attempt(client, blobs)) == STARTED
@@ -113,9 +132,14 @@ def test_claim_whose_start_was_lost_is_finished_by_a_later_delivery(blobs: Blobs
     assert len(client.started) == 1
 
 
-def test_lost_claim_is_taken_over_by_one_of_many_processes(blobs: Blobs) -> None:
-    """Two starts of one id would race inside Durable."""
-    leave_claim(blobs, seconds_ago=60)
+def test_lost_claim_is_taken_over_by_one_of_many_processes(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two starts of one id would race inside Durable; the renewed claim is young again."""
+
+    def age(where: Blobs, instance: str) -> timedelta:  # storage cannot be told that a minute has passed
+        return datetime.now(UTC) - datetime.fromisoformat(where.read_json(blob_names.claim(instance))["at"])
+
+    monkeypatch.setattr(start, "_age", age)
+    leave_claim(blobs, datetime.now(UTC) - timedelta(minutes=1))
     client = FakeDurable()
 
     async def deliver() -> list[str]:
@@ -127,9 +151,10 @@ def test_lost_claim_is_taken_over_by_one_of_many_processes(blobs: Blobs) -> None
     assert answers.count(STARTED) == 1
 
 
+@pytest.mark.usefixtures("later")
 def test_release_with_a_record_is_never_started_again(blobs: Blobs) -> None:
     """Not even when the hub was purged and has forgotten the instance."""
-    leave_claim(blobs, seconds_ago=86_400)
+    leave_claim(blobs)
     blobs.write_json(blob_names.record(INSTANCE), {"id": INSTANCE})
     client = FakeDurable()
 
@@ -137,9 +162,21 @@ def test_release_with_a_record_is_never_started_again(blobs: Blobs) -> None:
     assert client.started == []
 
 
+@pytest.mark.usefixtures("later")
+def test_claim_of_long_ago_counts_as_started(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its instance may have been purged: what has no record of its own is not started a second time for that."""
+    monkeypatch.setattr(start, "_FORGOTTEN_AFTER", timedelta(seconds=-1))
+    leave_claim(blobs)
+    client = FakeDurable()
+
+    assert asyncio.run(attempt(client, blobs)) == DUPLICATE
+    assert client.started == []
+
+
+@pytest.mark.usefixtures("later")
 def test_instance_without_a_record_yet_is_not_started_again(blobs: Blobs) -> None:
     """The first record comes seconds after the start."""
-    leave_claim(blobs, seconds_ago=60)
+    leave_claim(blobs)
     client = FakeDurable(known={INSTANCE: {}})
 
     assert asyncio.run(attempt(client, blobs)) == DUPLICATE
@@ -158,7 +195,7 @@ def test_start_that_fails_is_done_by_a_later_delivery(blobs: Blobs, monkeypatch:
 
     client.trouble = None
     assert asyncio.run(attempt(client, blobs)) == "not now"
-    monkeypatch.setattr(start, "_LOST_AFTER", 0)
+    monkeypatch.setattr(start, "_LOST_AFTER", timedelta(0))
     assert asyncio.run(attempt(client, blobs)) == STARTED
     assert len(client.started) == 1
 

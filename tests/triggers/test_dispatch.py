@@ -1,0 +1,83 @@
+"""Every action has its orchestration, and is done once however often it is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+import pytest
+
+from adapters import changes, connect
+from domain.changes import ChangeRecord
+from domain.git_flow import Action, Ask, EndChange, LookAtLabel, Push, ToggleOptOut
+from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
+from settings import Settings
+from tests.triggers.edge import ORIGIN, FakeDurable
+from triggers import dispatch
+from triggers.dispatch import Answer
+
+SHA = "a" * 40
+HELPDESK = "acme/helpdesk"
+CHANGE = ChangeRequest(HELPDESK, 7, SHA, "d-1")
+RELEASE = ReleaseRequest(HELPDESK, SHA, "b" * 40, "main", "sam", "d-1")
+EVALUATION = EvaluationRequest(HELPDESK, SHA, "minimal", "continuous", "", "push")
+ASK = Ask(HELPDESK, 7, 501, "full", "sam")
+TOGGLE = ToggleOptOut(HELPDESK, 7, "skip", True, "sam", "2026-11-23T09:00:00Z", "k-on")
+LABEL = LookAtLabel(CHANGE, "k-on")
+
+
+@pytest.mark.parametrize(
+    ("action", "orchestrator", "instance", "page"),
+    [
+        (RELEASE, "release", f"release-acme.helpdesk-{SHA}", "releases"),
+        (CHANGE, "pull_request", f"change-acme.helpdesk-7-{SHA}", "changes"),
+        (EVALUATION, "scheduled_evaluation", f"continuous-acme.helpdesk-{SHA}-minimal-push", "evaluations"),
+        (ASK, "asked", "asked-acme.helpdesk-comment501-full", ""),
+        (TOGGLE, "toggle", "toggle-acme.helpdesk-7-k-on", ""),
+        (LABEL, "opt_out_preview", f"change-acme.helpdesk-7-{SHA}.label.k-on", ""),
+    ],
+)
+def test_action_starts_its_orchestration_once(
+    app: Settings, action: Action, orchestrator: str, instance: str, page: str
+) -> None:
+    """Asking again, even at once, finds it started; the answer leads to its page where it has one."""
+    client = FakeDurable()
+
+    async def ask_often() -> list[Answer]:
+        asked = (dispatch.act(client, connect.blobs(app), app, action) for _ in range(5))
+        return await asyncio.gather(*asked)
+
+    answers = asyncio.run(ask_often())
+    ((started, name, payload),) = client.started
+
+    assert (started, name) == (orchestrator, instance)
+    assert payload == asdict(action.request if isinstance(action, LookAtLabel) else action)
+    assert sorted(answer.decision for answer in answers) == ["already started"] * 4 + ["started"]
+    assert {answer.url for answer in answers} == {f"{ORIGIN}/api/{page}/{instance}" if page else ""}
+
+
+def test_change_that_ended_and_comes_back_is_validated_again(app: Settings) -> None:
+    """Closed and reopened with the same head: a next attempt, once."""
+    client, blobs = FakeDurable(), connect.blobs(app)
+
+    def act(action: Action) -> Answer:
+        return asyncio.run(dispatch.act(client, blobs, app, action))
+
+    first = act(CHANGE)
+    changes.take_up(blobs, CHANGE, ChangeRecord(HELPDESK, 7, head=SHA, instance=first.instance))
+    ended = act(EndChange(HELPDESK, 7, "closed"))
+    again = [act(CHANGE).instance for _ in range(2)]
+
+    assert ended == Answer("ended")
+    assert again == [f"{first.instance}.2"] * 2
+    assert [name for _, name, _ in client.started] == [first.instance, f"{first.instance}.2"]
+
+
+def test_event_is_decided_about_and_acted_upon(app: Settings) -> None:
+    """The branches are the settings'."""
+    client = FakeDurable()
+    push = Push(HELPDESK, "develop", "b" * 40, SHA, "sam", "d-1")
+    (answer,) = asyncio.run(dispatch.take(client, connect.blobs(app), app, push))
+
+    assert answer.instance == f"continuous-acme.helpdesk-{SHA}-minimal-push"
+    assert client.started[0][0] == "scheduled_evaluation"
