@@ -39,10 +39,11 @@ class NonDeterminism(AssertionError):
 
 @dataclass(frozen=True)
 class Functions:
-    """The app's durable functions by name."""
+    """The app's functions by name."""
 
     orchestrators: dict[str, Orchestrator]
     activities: dict[str, Callable[..., Any]]
+    handlers: dict[str, Callable[..., Any]] = field(default_factory=dict)  # of HTTP requests and of timers
 
     @classmethod
     def of_app(cls) -> Functions:
@@ -56,6 +57,8 @@ class Functions:
                 found.orchestrators[function._name] = function._func.orchestrator_function
             elif kind == "ActivityTrigger":
                 found.activities[function._name] = function._func
+            else:
+                found.handlers[function._name] = getattr(function._func, "client_function", function._func)
         return found
 
 

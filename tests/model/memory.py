@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -35,18 +36,24 @@ def no_faults(_name: str) -> Fault | None:
     return None
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class MemoryBlobs(Blobs):
     """One container in memory. Safe to share between threads, as the real one is."""
 
-    def __init__(self, faults: Faults = no_faults) -> None:
+    def __init__(self, faults: Faults = no_faults, clock: Callable[[], datetime] = _now) -> None:
         self.faults = faults
+        self._clock = clock
         self._lock = threading.RLock()
-        self._blobs: dict[str, tuple[bytes, str]] = {}
+        self._blobs: dict[str, tuple[bytes, str]] = {}  # content and etag
+        self._written: dict[str, datetime] = {}
 
     def copy_from(self, other: MemoryBlobs) -> None:
         """Take over everything another container holds."""
         with other._lock:
-            self._blobs = dict(other._blobs)
+            self._blobs, self._written = dict(other._blobs), dict(other._written)
 
     def read_with_etag(self, name: str) -> tuple[bytes, str] | None:
         return self._do(name, lambda: self._blobs.get(name))
@@ -63,12 +70,31 @@ class MemoryBlobs(Blobs):
     def replace(self, name: str, data: bytes, etag: str) -> bool:
         return self._do(name, lambda: self._etag(name) == etag and self._put(name, data))
 
-    def append_line(self, name: str, line: str) -> None:
-        data = (line.rstrip("\n") + "\n").encode()
-        self._do(name, lambda: self._put(name, self._blobs.get(name, (b"", ""))[0] + data))
+    def remove(self, name: str, etag: str | None = None) -> bool:
+        def work() -> bool:
+            there = self._etag(name)
+            return there is not None and etag in (None, there) and self._blobs.pop(name) is not None
+
+        return self._do(name, work)
+
+    def append(self, name: str, data: bytes, size: int) -> bool:
+        def work() -> bool:
+            there = self._blobs.get(name, (b"", ""))[0]
+            return len(there) == size and self._put(name, there + data)
+
+        return self._do(name, work)
+
+    def read_from(self, name: str, offset: int, length: int) -> bytes:
+        return self._do(name, lambda: self._blobs.get(name, (b"", ""))[0][offset : offset + length])
 
     def names(self, prefix: str = "") -> list[str]:
         return self._do(prefix, lambda: sorted(name for name in self._blobs if name.startswith(prefix)))
+
+    def written(self, prefix: str) -> tuple[datetime, dict[str, datetime]]:
+        def work() -> dict[str, datetime]:
+            return {name: self._written[name] for name in sorted(self._blobs) if name.startswith(prefix)}
+
+        return self._clock().replace(microsecond=0), self._do(prefix, work)
 
     def upload_file(self, name: str, path: Path) -> None:
         data = path.read_bytes()
@@ -93,6 +119,7 @@ class MemoryBlobs(Blobs):
 
     def _put(self, name: str, data: bytes) -> bool:
         self._blobs[name] = (bytes(data), str(next(_ETAGS)))
+        self._written[name] = self._clock().replace(microsecond=0)  # storage tells seconds
         return True
 
     def _etag(self, name: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -68,12 +69,49 @@ def test_replace_needs_the_etag_that_was_read(storage):
     assert storage.read("record") == b"2"
 
 
-def test_appended_lines_stand_below_each_other(storage):
-    """An append blob is made on demand, and each line ends once."""
-    storage.append_line("audit/day.jsonl", "one\n")
-    storage.append_line("audit/day.jsonl", "two")
+def test_what_has_changed_is_not_removed(storage):
+    """Removing needs the etag that was read, or none; what is gone cannot be removed again."""
+    storage.write("record", b"1")
+    _, etag = storage.read_with_etag("record")
+    storage.write("record", b"2")
 
+    assert not storage.remove("record", etag)
+    assert storage.remove("record", storage.read_with_etag("record")[1])
+    assert not storage.exists("record")
+    assert not storage.remove("record")
+    storage.write("record", b"3")
+    assert storage.remove("record")
+
+
+def test_storage_tells_when_it_was_written_to(storage):
+    """By one clock, to the second, and the newest write counts."""
+    storage.write("claims/a", b"1")
+    storage.write("claims/b", b"1")
+    storage.write("claims/a", b"2")
+    now, written = storage.written("claims/")
+
+    assert list(written) == ["claims/a", "claims/b"]
+    assert written["claims/b"] <= written["claims/a"] <= now
+    assert (now.microsecond, now.utcoffset()) == (0, timedelta(0))
+
+
+def test_a_change_is_made_of_what_is_there(storage):
+    """Also of nothing."""
+    storage.change_json("list", lambda kept: [*(kept or []), 1])
+    storage.change_json("list", lambda kept: [*(kept or []), 2])
+
+    assert storage.read_json("list") == [1, 2]
+
+
+def test_one_appends_at_the_end_that_is_known(storage):
+    """An append blob is made on demand; whoever does not know its size is refused."""
+    assert not storage.append("audit/day.jsonl", b"early\n", 4)
+    assert storage.append("audit/day.jsonl", b"one\n", 0)
+    assert not storage.append("audit/day.jsonl", b"again\n", 0)
+    assert storage.append("audit/day.jsonl", b"two\n", 4)
     assert storage.read("audit/day.jsonl") == b"one\ntwo\n"
+    assert storage.read_from("audit/day.jsonl", 4, 2) == b"tw"
+    assert storage.read_from("audit/day.jsonl", 8, 9) == storage.read_from("missing", 0, 9) == b""
 
 
 def test_names_are_listed_by_prefix_in_order(storage):
@@ -132,7 +170,7 @@ def test_a_copy_shares_nothing_afterwards():
 
 def test_nothing_reaches_for_a_real_storage():
     """Every method that the real adapter has without going through another of them is replaced here."""
-    through_others = {"read", "read_json", "write_json", "create_json"}
+    through_others = {"read", "read_json", "write_json", "create_json", "change_json"}
     public = {name for name, _ in inspect.getmembers(Blobs, inspect.isfunction) if not name.startswith("_")}
 
     assert public - through_others <= vars(MemoryBlobs).keys()

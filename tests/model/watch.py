@@ -1,0 +1,233 @@
+"""What must be true of every world, whatever happens in it.
+
+Judged from outside: by the truth about each commit, by what people were shown and did, and by what the platform was
+made to do; never by what the app says it decided.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from domain import approvals, blob_names
+from domain.config import Config, Environment, read_config
+from domain.models import ReleaseRecord, Verdict
+from domain.windows import next_open, parse_window
+from domain.wire import read
+from tests.model.hosting import commit_of
+from tests.model.world import REPOSITORY, World
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """A form that a person sent and the app took: what it decided, and the evidence that the person had seen."""
+
+    release: str
+    environment: str
+    person: str
+    decision: str
+    digest: str
+    waives: bool = False
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A deployment that began. `back`: it was an approver who wanted to go back."""
+
+    release: str
+    at: datetime
+    back: str = ""  # the rollback's instance
+
+
+class Violation(AssertionError):
+    """Something that must never happen has happened."""
+
+
+@lru_cache(maxsize=32)
+def config_of(text: str) -> Config:
+    """Read a commit's config."""
+    return read_config(text)
+
+
+class Watch:
+    """Sees each deployment before it happens and the whole world whenever it is asked."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.ballots: list[Ballot] = []
+        self.deployed: dict[str, list[Deployed]] = {}
+        self.held: dict[str, bool] = {}
+        world.watchers.append(self.before_deployment)
+
+    # One deployment.
+
+    def before_deployment(self, name: str, release: str) -> None:
+        """Hold a deployment to every rule. Raises Violation."""
+        back = self._rollback(name, release)
+        config, record = self.config(release), self.record(release)
+        environment = next(one for one in config.environments if one.name == name)
+        if back:
+            self._require(
+                any(one.release == release for one in self.deployed[name]), "goes back to what never ran there"
+            )
+        else:
+            self._check_alone(name, release)
+            self._check_order(name, release)
+            self._check_time(environment, config, release)
+            self._check_gates(environment, config, record)
+            self._check_approvals(environment, record)
+        self.deployed.setdefault(name, []).append(Deployed(release, self.world.now(), back))
+
+    def _check_gates(self, environment: Environment, config: Config, record: ReleaseRecord) -> None:
+        """No deployment without a passed gate or a recorded override; no unpaid, unwaived debt in production."""
+        sha, truth = record.commit.sha, self.world.truths[record.commit.sha]
+        self._require(truth.validates and truth.builds, f"{sha[:7]} does not even validate or build")
+        self._require(truth.minimal is Verdict.PASSED, f"the minimal evaluation of {sha[:7]} did not pass")
+        if environment.name == config.environments[0].name or self.proven(sha):
+            return
+        if environment.name == config.environments[-1].name:
+            settled = self.overridden(record) or self.waived(record, environment)
+            self._require(settled, f"{sha[:7]} goes to production unproven: neither overridden nor waived")
+        else:
+            skipped = self.world.blobs.exists(blob_names.debt(REPOSITORY, sha))
+            self._require(self.overridden(record) or skipped, f"{sha[:7]} goes on without a full evaluation")
+
+    def proven(self, sha: str) -> bool:
+        """Say whether a full evaluation of the commit ran to its end and passed."""
+        compute = self.world.compute
+        names = [
+            name for name, kind in compute.kinds.items() if kind == "rows" and sha in name and "minimal" not in name
+        ]
+        runs: dict[str, list[str]] = {}
+        for name in names:
+            runs.setdefault(name.rpartition(".")[0], []).append(name)
+        done = [
+            all(compute.due[name] <= self.world.now() and name not in compute.cancelled for name in jobs)
+            for jobs in runs.values()
+        ]
+        return any(done) and self.world.truths[sha].full is Verdict.PASSED
+
+    def overridden(self, record: ReleaseRecord) -> bool:
+        """Say whether one of the named people overrode the verdict, having seen it."""
+        people = self.config(record.id).override.people
+        given = [one for one in self.ballots if (one.release, one.environment) == (record.id, approvals.OVERRIDE)]
+        seen = {one.digest for one in record.overrides}
+        return any(one.person in people and one.decision == approvals.APPROVE and one.digest in seen for one in given)
+
+    def waived(self, record: ReleaseRecord, environment: Environment) -> bool:
+        """Say whether enough approvers of production let the debt stand."""
+        votes = self._counted(record.id, environment.name)
+        waiving = {one.person for one in votes if one.decision == approvals.APPROVE and one.waives}
+        return len(waiving) >= environment.approvals
+
+    def _check_approvals(self, environment: Environment, record: ReleaseRecord) -> None:
+        """No vote counts for evidence it was not given on, and nobody's twice."""
+        if not environment.approvers:
+            return
+        votes = self._counted(record.id, environment.name)
+        approving = {one.person for one in votes if one.decision == approvals.APPROVE}
+        barred = set(record.authors) if environment.prevent_self_approval else set()
+        barred |= {one.merged_by for one in record.changes} if environment.exclude_merger else set()
+        self._require(len(approving - barred) >= environment.approvals, f"only {approving - barred} approved")
+        self._require(not any(one.decision == approvals.REJECT for one in votes), "somebody rejected it")
+
+    def _counted(self, release: str, environment: str) -> list[Ballot]:
+        """Return the ballots that were cast on the evidence as it stands."""
+        request = self.world.blobs.read_json(blob_names.approval_request(release, environment))
+        if request is None:
+            return []
+        evidence = self.world.blobs.read_json(blob_names.evidence(release, environment, request["round"]))
+        digest = approvals._digest(evidence)
+        self._require(digest == request["digest"], "the evidence is not what was asked about")
+        return [
+            one for one in self.ballots if (one.release, one.environment, one.digest) == (release, environment, digest)
+        ]
+
+    def _check_alone(self, name: str, release: str) -> None:
+        """One deployment at a time in each environment."""
+        engine = self.world.engine
+        busy = [
+            one.id
+            for one in engine.instances.values()
+            if one.status == "Running" and one.name == "deployment" and one.id.endswith(f"deploy-{name}")
+        ]
+        others = [one for one in busy if not one.startswith(release)]
+        self._require(not others, f"{others} deploy there as well")
+
+    def _check_order(self, name: str, release: str) -> None:
+        """An older commit never replaces a newer one."""
+        there = self.current(name)
+        if there is None or there.release == release:
+            return
+        mine, theirs = commit_of(release), commit_of(there.release)
+        self._require(mine not in self.world.forge.ancestors(theirs), f"{theirs[:7]} is newer and runs there")
+        self._require(not self.held.get(name), "promotion is held")
+
+    def current(self, name: str) -> Deployed | None:
+        """Return the last deployment to an environment that held."""
+        return next((one for one in reversed(self.deployed.get(name, ())) if self._held_up(name, one)), None)
+
+    def _held_up(self, name: str, one: Deployed) -> bool:
+        if one.back:
+            return self.world.engine.instances[one.back].status == "Completed"
+        return any(deployment.environment == name for deployment in self.record(one.release).deployments)
+
+    def _check_time(self, environment: Environment, config: Config, release: str) -> None:
+        """Within the window, and after the soak in the environment before."""
+        now = self.world.now()
+        if environment.window:
+            # Retries may take their time; what was let in has a while to begin.
+            opened = next_open(parse_window(environment.window), now - 30 * MINUTE)
+            self._require(opened <= now, f"the window {environment.window} is closed")
+        if environment.soak:
+            names = [one.name for one in config.environments]
+            before = names[names.index(environment.name) - 1]
+            since = min(one.at for one in self.deployed[before] if one.release == release)
+            self._require(now - since >= timedelta(seconds=environment.soak), "it has not soaked")
+
+    def _rollback(self, name: str, release: str) -> str:
+        for one in self.world.engine.instances.values():
+            if one.name == "rollback" and one.status == "Running" and f'"environment": "{name}"' in one.text:
+                return one.id
+        return ""
+
+    # The whole world.
+
+    def check(self) -> None:
+        """Look at what must hold after every step. Raises Violation."""
+        begun = Counter(instance for name, instance in self.world.engine.starts if name == "release")
+        twice = [instance for instance, times in begun.items() if times > 1]
+        self._require(not twice, f"started more than once: {twice}")
+
+    def check_ends(self) -> None:
+        """Look at what must hold when nothing happens any more: every commit has one outcome, and it was told."""
+        for branch, _, sha in self.world.forge.moves:
+            if branch == "main":
+                self._check_told(f"release-acme.helpdesk-{sha}", sha)
+
+    def _check_told(self, release: str, sha: str) -> None:
+        stored = self.world.blobs.read_json(blob_names.record(release))
+        self._require(stored is not None, f"{sha[:7]} has no release")
+        record = read(ReleaseRecord, stored)
+        self._require(record.outcome.value != "running", f"the release of {sha[:7]} never ended")
+        places: list[Any] = [change.number for change in record.changes] or [sha]
+        for place in places:
+            bodies = self.world.forge.comments.get((place, release), [""])
+            self._require(f"– {record.outcome.value}" in bodies[-1], f"{place} was not told: {bodies[-1][:100]!r}")
+
+    def config(self, release: str) -> Config:
+        """Return the config of a release's commit."""
+        return config_of(dict(self.world.forge.revisions[commit_of(release)].files)["drawbridge.yaml"])
+
+    def record(self, release: str) -> ReleaseRecord:
+        """Return a release's record."""
+        return read(ReleaseRecord, self.world.blobs.read_json(blob_names.record(release)))
+
+    def _require(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            raise Violation(otherwise)
