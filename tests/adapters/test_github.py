@@ -1,15 +1,13 @@
-"""The GitHub adapter against the double, over real HTTP."""
+"""What the GitHub adapter reads, against the double, over real HTTP; what it writes is in test_github_writes."""
 
 from __future__ import annotations
 
 import itertools
 import subprocess
 import tarfile
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-import requests
 
 from adapters.github import GitHub
 from adapters.github_calls import fetch
@@ -73,53 +71,6 @@ def test_merged_change_is_found_with_its_labels(world):
     assert found.commit.sha == pull["merge_commit_sha"]
     assert found.commit.author == "maria"
     assert found.commit.message == "Merge pull request #1 from contoso/alex/1-answer"
-
-
-def test_status_is_set_once(world):
-    """Saying the same twice leaves one status; saying something new adds one."""
-    for _ in range(2):
-        world.github.set_status(
-            world.repository, world.first, "drawbridge/validate", "pending", "running", "http://x/1"
-        )
-    world.github.set_status(world.repository, world.first, "drawbridge/validate", "success", "passed", "http://x/1")
-
-    statuses = world.double.commit(world.repository, world.first)["statuses"]
-    assert [(one["state"], one["description"]) for one in statuses] == [("pending", "running"), ("success", "passed")]
-    assert statuses[0]["creator"]["login"] == "drawbridge-ci"
-
-
-def test_comment_is_updated_in_place(world):
-    """The second comment with a marker replaces the first one's text."""
-    merged(world)
-
-    first = world.github.upsert_comment(world.repository, 1, world.first, "release", "evaluating")
-    second = world.github.upsert_comment(world.repository, 1, world.first, "release", "**released**")
-
-    (comment,) = world.double.pull(world.repository, 1)["comments"]
-    assert first == second == comment["html_url"]
-    assert comment["body"] == "<!-- drawbridge:release -->\n**released**"
-
-
-def test_deployment_is_created_once(world):
-    """A release has one deployment of its commit in an environment; another release has its own."""
-    first = world.github.ensure_deployment(world.repository, world.first, "dev", "release-1")
-
-    assert world.github.ensure_deployment(world.repository, world.first, "dev", "release-1") == first
-    assert world.github.ensure_deployment(world.repository, world.first, "prod", "release-1") != first
-    deployments = world.double.commit(world.repository, world.first)["deployments"]
-    assert [one["payload"] for one in deployments] == [{"release": "release-1"}] * 2
-
-
-def test_deployment_status_is_set_once(world):
-    """Saying the same about a deployment twice leaves one status."""
-    number = world.github.ensure_deployment(world.repository, world.first, "dev", "release-1")
-
-    for _ in range(2):
-        world.github.set_deployment_status(world.repository, number, "success", "healthy", "http://dev/", "http://log/")
-
-    (deployment,) = world.double.commit(world.repository, world.first)["deployments"]
-    (status,) = deployment["statuses"]
-    assert (status["state"], status["environment_url"], status["log_url"]) == ("success", "http://dev/", "http://log/")
 
 
 def test_download_has_the_files_of_the_commit(world, tmp_path):
@@ -255,7 +206,7 @@ def test_unknown_commit_and_repository_are_not_found(world):
     with pytest.raises(NotFound, match="check the name and what our token or App may see"):
         origin(world, "b" * 40)
     with pytest.raises(NotFound, match="404 Not Found"):
-        world.github.set_status("contoso/nothing", world.first, "c", "success", "", "")
+        world.github.check_access("contoso/nothing")
 
 
 @pytest.mark.parametrize(
@@ -266,7 +217,7 @@ def test_names_that_are_none_never_reach_github(world, repository, sha):
     before = len(world.double.requests())
 
     with pytest.raises(Invalid, match="is not a"):
-        world.github.set_status(repository, sha, "c", "success", "", "")
+        world.github.find_origin(repository, sha, ZEROS, LABEL, "main")
     assert len(world.double.requests()) == before
 
 
@@ -281,11 +232,10 @@ def test_wrong_token_is_told_with_what_to_check(world):
 
 
 def test_server_errors_are_tried_again(world):
-    """5xx twice, then success: one status, after growing pauses."""
-    world.double.fault(method="POST", path_regex="/statuses/", status=502, times=2)
-    world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+    """5xx twice, then success, after growing pauses."""
+    world.double.fault(status=502, times=2)
+    world.github.check_access(world.repository)
 
-    assert len(world.double.commit(world.repository, world.first)["statuses"]) == 1
     assert world.pauses == [1.0, 2.0]
 
 
@@ -294,17 +244,16 @@ def test_lasting_trouble_is_unavailable(world):
     world.double.fault(status=503, times=99, message="maintenance")
 
     with pytest.raises(Unavailable, match=r"is in trouble \(503 maintenance\)"):
-        world.github.ensure_deployment(world.repository, world.first, "dev", "r")
+        world.github.check_access(world.repository)
     assert world.pauses == [1.0, 2.0, 4.0]
 
 
 def test_retry_after_is_honoured(world):
     """A 429 is waited out for as long as GitHub says."""
     world.double.fault(status=429, retry_after=7)
-    world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+    world.github.check_access(world.repository)
 
     assert world.pauses == [7.0]
-    assert len(world.double.commit(world.repository, world.first)["statuses"]) == 1
 
 
 def test_long_limits_are_left_to_the_caller(world):
@@ -312,7 +261,7 @@ def test_long_limits_are_left_to_the_caller(world):
     world.double.fault(status=403, retry_after=90, message="You have exceeded a secondary rate limit")
 
     with pytest.raises(Unavailable, match="limits our requests") as limited:
-        world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+        world.github.check_access(world.repository)
     assert limited.value.retry_after == 90.0
     assert world.pauses == []
 
@@ -322,7 +271,7 @@ def test_secondary_limit_without_a_time_means_a_minute(world):
     world.double.fault(status=403, message="You have exceeded a secondary rate limit. Please wait a few minutes")
 
     with pytest.raises(Unavailable) as limited:
-        world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+        world.github.check_access(world.repository)
     assert limited.value.retry_after == 60.0
 
 
@@ -331,7 +280,7 @@ def test_used_up_limit_waits_for_its_reset(world):
     github = GitHub(world.double.origin, TOKEN, sleep=world.pauses.append, now=lambda: 1_000_000.0)
     headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1000010", "X-RateLimit-Limit": "5000"}
     world.double.fault(status=403, message="API rate limit exceeded", headers=headers)
-    github.set_status(world.repository, world.first, "c", "success", "fine", "")
+    github.check_access(world.repository)
 
     assert world.pauses == [11.0]
 
@@ -341,18 +290,17 @@ def test_plain_403_is_a_missing_permission(world):
     world.double.fault(status=403, message="Resource not accessible by integration")
 
     with pytest.raises(Forbidden, match=r"give the token or App the permission \(403 Resource not accessible"):
-        world.github.set_status(world.repository, world.first, "c", "success", "fine", "")
+        world.github.check_access(world.repository)
     assert world.pauses == []
 
 
 def test_silence_is_given_up_and_tried_again(world):
     """A reply that does not come within the timeout counts as trouble; the next try works."""
     github = GitHub(world.double.origin, TOKEN, timeout=1, sleep=world.pauses.append)
-    world.double.fault(method="POST", path_regex="/statuses/", hang=3.0)
-    github.set_status(world.repository, world.first, "c", "success", "fine", "")
+    world.double.fault(hang=3.0)
+    github.check_access(world.repository)
 
-    assert world.pauses[0] == 1.0
-    assert len(world.double.commit(world.repository, world.first)["statuses"]) == 1
+    assert world.pauses == [1.0]
 
 
 def test_unreachable_github_is_unavailable(world):
@@ -360,130 +308,7 @@ def test_unreachable_github_is_unavailable(world):
     github = GitHub("http://127.0.0.1:1", TOKEN, sleep=world.pauses.append)
 
     with pytest.raises(Unavailable, match=r"127.0.0.1:1 did not answer: the connection failed .* check the route"):
-        github.set_status(world.repository, world.first, "c", "success", "fine", "")
-
-
-LOST = [{"reset": True}, {"status": 502}, {"hang": 3.0}]
-
-
-@pytest.mark.parametrize("lost", LOST)
-def test_lost_replies_leave_one_of_each(world, lost):
-    """The effect is done and its reply lost: trying again leaves one comment, one deployment, one of each status."""
-    merged(world)
-    if "hang" in lost:
-        world.github = GitHub(world.double.origin, TOKEN, timeout=1, sleep=world.pauses.append)
-
-    def lose(path):
-        world.double.fault(method="POST", path_regex=path, after_effect=True, **lost)
-
-    lose("/issues/1/comments$")
-    url = world.github.upsert_comment(world.repository, 1, world.first, "release", "evaluating")
-    lose("/statuses/[0-9a-f]+$")
-    world.github.set_status(world.repository, world.first, "c", "pending", "running", "")
-    lose("/deployments$")
-    number = world.github.ensure_deployment(world.repository, world.first, "dev", "r")
-    lose("/deployments/[0-9]+/statuses$")
-    world.github.set_deployment_status(world.repository, number, "in_progress", "starting", "", "")
-
-    on_commit = world.double.commit(world.repository, world.first)
-    assert [one["html_url"] for one in world.double.pull(world.repository, 1)["comments"]] == [url]
-    assert [one["state"] for one in on_commit["statuses"]] == ["pending"]
-    assert [one["id"] for one in on_commit["deployments"]] == [number]
-    assert [one["state"] for one in on_commit["deployments"][0]["statuses"]] == ["in_progress"]
-    assert len(world.pauses) >= 4
-
-
-def test_comment_goes_to_the_commit_without_a_change(world):
-    """After a direct push the commit carries the comment, updated in place as well."""
-    for body in ("evaluating", "released"):
-        url = world.github.upsert_comment(world.repository, None, world.first, "release", body)
-
-    (comment,) = world.double.commit(world.repository, world.first)["commit_comments"]
-    assert comment["body"] == "<!-- drawbridge:release -->\nreleased"
-    assert url == comment["html_url"]
-
-
-def test_other_peoples_comments_are_left_alone(world):
-    """Somebody who quotes our comment, hidden marker and all, keeps theirs."""
-    merged(world)
-    world.double.comment(world.repository, 1, "<!-- drawbridge:release -->\nmine now", by="eve")
-    world.github.upsert_comment(world.repository, 1, world.first, "release", "evaluating")
-    world.github.upsert_comment(world.repository, 1, world.first, "release", "released")
-
-    comments = world.double.pull(world.repository, 1)["comments"]
-    assert [(one["user"]["login"], one["body"].split("\n")[1]) for one in comments] == [
-        ("eve", "mine now"),
-        ("drawbridge-ci", "released"),
-    ]
-
-
-def test_comments_written_twice_at_once_become_one(world):
-    """Two first comments from a race are one again after the next update."""
-    merged(world)
-    for body in ("one", "two"):
-        world.double.comment(world.repository, 1, f"<!-- drawbridge:release -->\n{body}", by="drawbridge-ci")
-    world.github.upsert_comment(world.repository, 1, world.first, "release", "three")
-
-    bodies = [one["body"] for one in world.double.pull(world.repository, 1)["comments"]]
-    assert bodies == ["<!-- drawbridge:release -->\nthree"]
-
-
-def test_comment_far_down_is_found(world):
-    """Ours is found behind more comments than a page holds."""
-    merged(world)
-    first = world.github.upsert_comment(world.repository, 1, world.first, "b", "ours")
-    for number in range(101):
-        world.double.comment(world.repository, 1, f"talk {number}", by="sam")
-    second = world.github.upsert_comment(world.repository, 1, world.first, "a", "another of ours")
-
-    assert world.github.upsert_comment(world.repository, 1, world.first, "a", "again") == second
-    assert world.github.upsert_comment(world.repository, 1, world.first, "b", "again") == first
-    assert len(world.double.pull(world.repository, 1)["comments"]) == 103
-
-
-def test_long_comment_arrives_cut_with_a_note(world):
-    """70,000 characters arrive as what GitHub takes, whole lines, ending with a note outside any code block."""
-    merged(world)
-    row = "| row | 0.5 |\n"
-    world.github.upsert_comment(world.repository, 1, world.first, "a", row * 5_000)
-    world.github.upsert_comment(world.repository, 1, world.first, "b", "```\n" + "x" * 70_000)
-
-    table, code = (one["body"] for one in world.double.pull(world.repository, 1)["comments"])
-    assert 65_000 < len(table) <= 65_536
-    assert table.endswith("\n| row | 0.5 |\n\n*… cut here: GitHub takes no longer comments.*")
-    assert len(code) <= 65_536
-    assert code.endswith("x\n```\n\n*… cut here: GitHub takes no longer comments.*")
-    assert code.startswith("<!-- drawbridge:b -->\n")
-
-
-def test_hostile_strings_arrive_as_they_are(world):
-    """Quotes, markup, newlines and half surrogates in what we write do no harm and are written once."""
-    hostile = "'\"`$(reboot)`<script>\r\n; DROP TABLE\x00 \ud800"
-    merged(world, title=hostile.replace("\x00", "").replace("\ud800", ""), by="eve<b>")
-    for _ in range(2):
-        world.github.set_status(world.repository, world.first, "c", "failure", hostile, "")
-        world.github.upsert_comment(world.repository, 1, world.first, "release", hostile)
-        number = world.github.ensure_deployment(world.repository, world.first, "dev & <prod>", hostile)
-        world.github.set_deployment_status(world.repository, number, "failure", hostile * 9, "", "")
-
-    on_commit = world.double.commit(world.repository, world.first)
-    assert [one["description"] for one in on_commit["statuses"]] == ["'\"`$(reboot)`<script> ; DROP TABLE\x00 ?"]
-    assert len(world.double.pull(world.repository, 1)["comments"]) == 1
-    assert [one["environment"] for one in on_commit["deployments"]] == ["dev & <prod>"]
-    (status,) = on_commit["deployments"][0]["statuses"]
-    assert len(status["description"]) == 140
-    assert status["description"].endswith("…")
-
-
-def test_other_tools_deployments_are_left_alone(world):
-    """A deployment of the same commit with a payload that is text, as other tools leave, is not taken for ours."""
-    api = f"{world.double.origin}/repos/{world.repository}/deployments"
-    theirs = {"ref": world.first, "environment": "dev", "payload": "release r"}
-    requests.post(api, json=theirs, headers={"Authorization": f"token {TOKEN}"}, timeout=10)
-    number = world.github.ensure_deployment(world.repository, world.first, "dev", "r")
-
-    assert world.github.ensure_deployment(world.repository, world.first, "dev", "r") == number
-    assert len(world.double.commit(world.repository, world.first)["deployments"]) == 2
+        github.check_access(world.repository)
 
 
 def test_download_does_not_show_our_token_to_the_archives_host(world, tmp_path):
@@ -515,18 +340,3 @@ def test_archive_too_large_is_refused(world, tmp_path):
     with pytest.raises(Invalid, match="larger than 0 MB"):
         fetch(link, tmp_path / "files", timeout=5, most=1)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_threads_share_the_adapter(world):
-    """Activities run on several threads: each status lands on its own commit."""
-    shas = [world.double.push(world.repository, "main", {"n.txt": str(number)}) for number in range(8)]
-
-    def say(sha):
-        world.github.set_status(world.repository, sha, "c", "success", sha[:7], "")
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(say, shas * 3))
-
-    for sha in shas:
-        descriptions = {one["description"] for one in world.double.commit(world.repository, sha)["statuses"]}
-        assert descriptions == {sha[:7]}
