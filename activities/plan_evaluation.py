@@ -21,6 +21,7 @@ from settings import current
 
 bp = df.Blueprint()
 
+SYNTAX = "syntax"  # the kind of an evaluation that only asks whether everything runs
 SETUP_TIME = 600  # seconds a job may need besides its rows
 
 
@@ -28,7 +29,7 @@ SETUP_TIME = 600  # seconds a job may need besides its rows
 def plan_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {"blob", "parts": of the plan, one after the other, "poll", "stage"}, or {"error": what to mend}.
 
-    Input: {"id", "kind", "repository", "commit", "snapshot", "config"}.
+    Input: {"id", "kind", "repository", "commit", "snapshot", "config"}, and {"plan": minimal | full} for another kind.
     """
     settings = current()
     try:
@@ -41,7 +42,7 @@ def plan_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
 def make_plan(wanted: dict[str, Any], blobs: Blobs) -> dict[str, Any]:
     """Read the dataset, write plan.json and return its parts. Raises Invalid naming file and line."""
     config = Config.model_validate(wanted["config"])
-    chosen: Plan = getattr(config.evaluation, wanted["kind"])
+    chosen: Plan = _chosen(config, wanted.get("plan") or wanted["kind"])
     ids, dataset_hash = _dataset(chosen.data, wanted["snapshot"], config.evaluation.seed, blobs)
     shards = [
         _shard(wanted, config, chosen, number, start, stop)
@@ -49,7 +50,8 @@ def make_plan(wanted: dict[str, Any], blobs: Blobs) -> dict[str, Any]:
     ]
     evaluators = _evaluators(config)
     aggregates = [_aggregate(wanted, config, len(shards))] if _may_aggregate(config) else []
-    baseline = blobs.read_json(blob_names.baseline(wanted["repository"], chosen.data))
+    compared = wanted["kind"] != SYNTAX
+    baseline = blobs.read_json(blob_names.baseline(wanted["repository"], chosen.data)) if compared else None
     plan = {
         "id": wanted["id"],
         "kind": wanted["kind"],
@@ -74,6 +76,14 @@ def make_plan(wanted: dict[str, Any], blobs: Blobs) -> dict[str, Any]:
     blobs.write_json(blob_names.plan(wanted["id"]), plan)
     parts = ["shards", "aggregates"] if aggregates else ["shards"]
     return {"blob": blob_names.plan(wanted["id"]), "parts": parts}
+
+
+def _chosen(config: Config, kind: str) -> Plan:
+    """Return what a kind of evaluation runs on; `syntax` is the whole way, over the sample rows, without a score."""
+    if kind == SYNTAX:
+        return Plan(data=config.validation.sample, gates=["errors <= 0"])
+    plan: Plan = getattr(config.evaluation, kind)
+    return plan
 
 
 def cut(rows: int, shards: int) -> list[tuple[int, int]]:

@@ -19,8 +19,11 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def read_config(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"config": …} for {"snapshot": sha256, "branch"}, or {"error": what is wrong, with line numbers}."""
-    return config_of(payload["snapshot"], payload["branch"], connect.blobs(current()))
+    """Return {"config": …} for {"snapshot": sha256}, or {"error": what is wrong, with line numbers}.
+
+    With {"branch"}, the config must be for releases from that branch.
+    """
+    return config_of(payload["snapshot"], payload.get("branch", ""), connect.blobs(current()))
 
 
 def config_of(snapshot: str, branch: str, blobs: Blobs) -> dict[str, Any]:
@@ -34,7 +37,7 @@ def config_of(snapshot: str, branch: str, blobs: Blobs) -> dict[str, Any]:
         return {"error": f"{FILE} is not UTF-8 text."}
     except Invalid as error:
         return {"error": str(error)}
-    if config.branches.main != branch:
+    if branch and config.branches.main != branch:
         return {
             "error": f"{FILE} releases branch {config.branches.main}, and this app releases {branch}: make both one."
         }

@@ -93,6 +93,11 @@ def change(repository: str, number: int) -> str:
     return f"changes/{_flat(repository)}/{number}.json"
 
 
+def deployed(release: str, environment: str) -> str:
+    """Name how a release was deployed to an environment: what a rollback to it does again."""
+    return f"releases/{release}/deployed/{environment}.json"
+
+
 def carrier(repository: str, number: int) -> str:
     """Name which release carries a merged change."""
     return f"changes/{_flat(repository)}/{number}.release.json"
@@ -132,6 +137,11 @@ def cancelled(plan_blob: str) -> str:
     return f"{plan_blob}.cancelled"
 
 
+def evaluation_record(evaluation: str) -> str:
+    """Name how an evaluation that is no part of a release stands, also while it runs."""
+    return f"evaluations/{evaluation}/record.json"
+
+
 def shard(evaluation: str, number: int) -> str:
     """Name the result rows of one shard."""
     return f"evaluations/{evaluation}/shards/{number}.jsonl"
@@ -145,6 +155,31 @@ def shards(evaluation: str) -> str:
 def summary(evaluation: str) -> str:
     """Name what an evaluation came to."""
     return f"evaluations/{evaluation}/summary.json"
+
+
+def asked(repository: str, sha: str, kind: str) -> str:
+    """Name how often an evaluation of a commit was asked for, and so which one is the newest."""
+    return f"schedules/{_flat(repository)}/asked/{sha}.{kind}.json"
+
+
+def night_started(repository: str) -> str:
+    """Name which date's nightly run was started last."""
+    return f"schedules/{_flat(repository)}/started.json"
+
+
+def nightly(repository: str) -> str:
+    """Name the newest finished night: what the next one compares with."""
+    return f"schedules/{_flat(repository)}/nightly.json"
+
+
+def night(repository: str, date: str) -> str:
+    """Name the nightly run of a date."""
+    return f"{nights(repository)}{date}.json"
+
+
+def nights(repository: str) -> str:
+    """Name the prefix of all nightly runs of a repository."""
+    return f"schedules/{_flat(repository)}/nights/"
 
 
 def baseline(repository: str, dataset: str) -> str:

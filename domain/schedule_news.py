@@ -1,0 +1,104 @@
+"""What GitHub is told about evaluations that are no part of a release, about nights, and about debts that are paid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from domain import messages_schedules as words
+from domain.git_flow import Ask, evaluation_id
+from domain.messages import STATUS_PREFIX
+from domain.models import Debt, EvaluationRequest, EvaluationSummary
+from domain.nightly import Night, Payment, Seen
+from domain.outbox import Comment, Issue, Message, Reply, Status
+from domain.schedules import ERROR, RUNNING
+
+ISSUE_LABEL = "evaluation-regression"
+
+
+def answered(ask: Ask, request: EvaluationRequest | None, text: str, at: str) -> Message:
+    """Answer whoever asked for an evaluation: on the change, or without one on the commit."""
+    marker = f"asked-{ask.check or ask.comment}"
+    if ask.number is None:
+        return Comment(ask.repository, None, request.sha if request else ask.sha, marker, text, at=at, urgent=True)
+    return Reply(ask.repository, ask.number, marker, text, at=at, urgent=True)
+
+
+def evaluated(
+    request: EvaluationRequest,
+    state: str,
+    summary: EvaluationSummary | None,
+    reason: str,
+    site: str,
+    *,
+    at: str,
+    released: bool,
+) -> Iterator[Message]:
+    """Say on the commit how an evaluation stands, and on the change, if it was asked for there, how it ended.
+
+    `released` says that a release of this commit has evaluations of its own: what it said is never written over, since
+    a skipped evaluation must not turn green behind its back.
+    """
+    name = evaluation_id(request)
+    url = f"{site}/evaluations/{name}"
+    own = f"-{request.source}" if released else ""
+    yield Status(
+        request.repository,
+        request.sha,
+        f"{STATUS_PREFIX}/evaluate-{request.kind}{own}",
+        "failed" if state == ERROR else state,
+        words.status_detail(state, summary, reason),
+        url,
+        summary=words.finished(request, summary, site) if summary else "",
+        external_id=name,
+        at=at,
+    )
+    if request.change is not None and state != RUNNING:
+        text = words.finished(request, summary, site) if summary else words.ended_without(request, state, reason)
+        yield Reply(request.repository, request.change, name, text, at=at)
+
+
+def paid(debt: Debt, payment: Payment, site: str, at: str) -> Iterator[Message]:
+    """Say on each change that skipped its full evaluation what became of it."""
+    for change in sorted({opt_out.change for opt_out in debt.opt_outs}):
+        body = words.payment(debt, payment, site)
+        yield Comment(debt.repository, change, debt.commit, f"debt-{debt.release}", body, at=at)
+
+
+def night(ended: Night, summaries: Mapping[str, EvaluationSummary], site: str, at: str) -> Iterator[Message]:
+    """Say on each commit what the night found, and keep one issue open for each target that is worse than it was."""
+    told: set[str] = set()
+    for seen in ended.targets:
+        if seen.commit and seen.commit not in told:
+            told.add(seen.commit)
+            yield from _status(seen, ended, summaries.get(seen.evaluation), site, at)
+        if seen.worse or seen.gone:
+            yield _issue(seen, ended, summaries.get(seen.evaluation), site, at)
+
+
+def _status(seen: Seen, ended: Night, summary: EvaluationSummary | None, site: str, at: str) -> Iterator[Message]:
+    url = f"{site}/evaluations/{seen.evaluation}" if seen.evaluation else f"{site}/releases"
+    context = f"{STATUS_PREFIX}/evaluate-nightly"
+    if seen.error:
+        detail = words.status_detail(ERROR, None, seen.error)
+        yield Status(ended.repository, seen.commit, context, "failed", detail, url, at=at)
+    elif summary and summary.commit == seen.commit:
+        detail = words.status_detail(summary.verdict, summary, "")
+        state = "failed" if seen.worse else summary.verdict.value
+        yield Status(ended.repository, seen.commit, context, state, detail, url, external_id=seen.evaluation, at=at)
+    elif summary:
+        detail = words.same_as_before(seen, summary.commit[:7])
+        yield Status(ended.repository, seen.commit, context, "skipped", detail, url, at=at)
+
+
+def _issue(seen: Seen, ended: Night, summary: EvaluationSummary | None, site: str, at: str) -> Message:
+    body = words.regression(seen, ended, summary, site) if seen.worse else words.regression_gone(seen, ended, site)
+    return Issue(
+        ended.repository,
+        f"nightly:{seen.name}",
+        words.regression_title(seen.name),
+        body,
+        open=bool(seen.worse),
+        labels=(ISSUE_LABEL,),
+        link=f"{site}/evaluations/{seen.evaluation}",
+        at=at,
+    )
