@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
+from devhost.github import people, pulls
 from devhost.github.refusals import Refused
 from devhost.github.rest import caller, page_of, paged, repository, site
-from devhost.github.shapes import Json
 from devhost.github.store import Record
 
 routes = web.RouteTableDef()
@@ -27,26 +27,26 @@ async def get_repository(request: web.Request) -> web.Response:
 @routes.get("/repos/{owner}/{name}/branches")
 async def list_branches(request: web.Request) -> web.Response:
     """Answer the branches."""
-    found = repository(request)
-    heads = site(request).double.git(found).heads()
-    return paged(request, [_branch(request, found, name, sha) for name, sha in sorted(heads.items())])
+    found, at = repository(request), site(request)
+    heads = at.double.git(found).heads()
+    protected = {one["branch"] for one in at.double.store.all("protection", found["repository"])}
+    return paged(
+        request,
+        sorted(heads.items()),
+        lambda branch: at.shapes.short_branch(found, *branch, branch[0] in protected),
+    )
 
 
 @routes.get("/repos/{owner}/{name}/branches/{branch:.+}")
 async def get_branch(request: web.Request) -> web.Response:
     """Answer one branch."""
-    found, name = repository(request), request.match_info["branch"]
-    place = site(request).double.git(found)
+    found, at, name = repository(request), site(request), request.match_info["branch"]
+    place = at.double.git(found)
     sha = place.heads().get(name)
     if sha is None:
         raise Refused(404, "Branch not found")
-    branch = _branch(request, found, name, sha)
-    return web.json_response({**branch, "commit": site(request).shapes.commit(found, place.commit(sha))})
-
-
-def _branch(request: web.Request, found: Record, name: str, sha: str) -> Json:
-    url = site(request).shapes.api(found, f"/commits/{sha}")
-    return {"name": name, "commit": {"sha": sha, "url": url}, "protected": False}
+    protection = people.protection(at.double, found, name)
+    return web.json_response(at.shapes.branch(found, name, place.commit(sha), protection))
 
 
 @routes.get("/repos/{owner}/{name}/commits")
@@ -57,7 +57,8 @@ async def list_commits(request: web.Request) -> web.Response:
     sha = at.double.git(found).resolve(ref)
     if sha is None:
         raise Refused(404, "Not Found")
-    return paged(request, [at.shapes.commit(found, commit) for commit in at.double.git(found).commits(sha)])
+    span = [f"--{name}={request.query[name]}" for name in ("since", "until", "author") if name in request.query]
+    return paged(request, at.double.git(found).commits(*span, sha), lambda commit: at.shapes.commit(found, commit))
 
 
 @routes.get("/repos/{owner}/{name}/commits/{ref}")
@@ -67,9 +68,7 @@ async def get_commit(request: web.Request) -> web.Response:
     place = at.double.git(found)
     commit = place.commit(at.double.commit_sha(found, request.match_info["ref"]))
     files = place.changed_files(commit.parents[0], commit.sha) if commit.parents else []
-    return web.json_response(
-        {**at.shapes.commit(found, commit), "files": [at.shapes.file(found, change) for change in files]}
-    )
+    return web.json_response(at.shapes.full_commit(found, commit, files))
 
 
 @routes.get("/repos/{owner}/{name}/commits/{ref}/pulls")
@@ -77,8 +76,8 @@ async def list_pulls_of_commit(request: web.Request) -> web.Response:
     """Answer the pull requests a commit came with: none after a direct push, or several."""
     found, at = repository(request), site(request)
     sha = at.double.commit_sha(found, request.match_info["ref"])
-    pulls = [pull for pull in at.double.pulls(found) if _has(request, found, pull, sha)]
-    return paged(request, [at.shapes.listed_pull(found, pull) for pull in pulls])
+    having = [pull for pull in pulls.everything(at.double, found) if _has(request, found, pull, sha)]
+    return paged(request, having, lambda pull: at.shapes.listed_pull(found, pull))
 
 
 def _has(request: web.Request, found: Record, pull: Record, sha: str) -> bool:
@@ -105,9 +104,13 @@ async def compare(request: web.Request) -> web.Response:
     behind = len(place.commits(start, f"^{end}"))
     first, last, headers = page_of(request, len(ahead), COMPARED)
     files = place.changed_files(common, end) if first == 0 else []
+    page = at.shapes.page(found, f"/compare/{base}...{head}")
     shape: dict[str, Any] = {
         "url": at.shapes.api(found, f"/compare/{base}...{head}"),
-        "html_url": at.shapes.page(found, f"/compare/{base}...{head}"),
+        "html_url": page,
+        "permalink_url": at.shapes.page(found, f"/compare/{start}...{end}"),
+        "diff_url": f"{page}.diff",
+        "patch_url": f"{page}.patch",
         "status": _relation(len(ahead), behind),
         "ahead_by": len(ahead),
         "behind_by": behind,
@@ -115,7 +118,7 @@ async def compare(request: web.Request) -> web.Response:
         "base_commit": at.shapes.commit(found, place.commit(start)),
         "merge_base_commit": at.shapes.commit(found, place.commit(common)),
         "commits": [at.shapes.commit(found, commit) for commit in ahead[first:last]],
-        "files": [at.shapes.file(found, change) for change in files],
+        "files": [at.shapes.file(found, change, end) for change in files],
     }
     return web.json_response(shape, headers=headers)
 

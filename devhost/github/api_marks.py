@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from devhost.github import marks
 from devhost.github.rest import body, caller, number, paged, repository, site
 from devhost.github.store import Record
 
@@ -14,7 +15,7 @@ routes = web.RouteTableDef()
 async def add_status(request: web.Request) -> web.Response:
     """Set a commit status."""
     found, at, fields = repository(request), site(request), await body(request)
-    status = at.double.add_status(found, request.match_info["sha"], caller(request), fields)
+    status = marks.add_status(at.double, found, request.match_info["sha"], caller(request), fields)
     return web.json_response(at.shapes.status(found, status), status=201)
 
 
@@ -23,25 +24,21 @@ async def add_status(request: web.Request) -> web.Response:
 async def list_statuses(request: web.Request) -> web.Response:
     """Answer a commit's statuses, newest first."""
     found = repository(request)
-    return paged(request, [site(request).shapes.status(found, status) for status in _statuses(request, found)])
+    return paged(request, _statuses(request, found), lambda status: site(request).shapes.status(found, status))
 
 
 @routes.get("/repos/{owner}/{name}/commits/{ref}/status")
 async def combined_status(request: web.Request) -> web.Response:
     """Answer the newest status of each context, and what they come to."""
     found, at = repository(request), site(request)
-    newest: dict[str, Record] = {}
-    for status in _statuses(request, found):
-        newest.setdefault(status["context"], status)
-    states = {status["state"] for status in newest.values()}
-    state = "failure" if states & {"error", "failure"} else "success" if states == {"success"} else "pending"
     sha = at.double.commit_sha(found, request.match_info["ref"])
+    newest = marks.newest_statuses(at.double, found, sha)
     shape = {
-        "state": state,
+        "state": marks.combined_state(newest),
         "sha": sha,
         "total_count": len(newest),
-        "statuses": [at.shapes.status(found, status) for status in newest.values()],
-        "repository": at.shapes.repository(found),
+        "statuses": [at.shapes.simple_status(found, status) for status in newest],
+        "repository": at.shapes.bare_repository(found),
         "url": at.shapes.api(found, f"/commits/{sha}/status"),
         "commit_url": at.shapes.api(found, f"/commits/{sha}"),
     }
@@ -60,14 +57,14 @@ async def list_deployments(request: web.Request) -> web.Response:
     found, at = repository(request), site(request)
     wanted = {name: value for name, value in request.query.items() if name in ("sha", "ref", "task", "environment")}
     deployments = at.double.store.all("deployment", found["repository"], **wanted)[::-1]
-    return paged(request, [at.shapes.deployment(found, deployment) for deployment in deployments])
+    return paged(request, deployments, lambda deployment: at.shapes.deployment(found, deployment))
 
 
 @routes.post("/repos/{owner}/{name}/deployments")
 async def add_deployment(request: web.Request) -> web.Response:
     """Record a deployment."""
     found, at, fields = repository(request), site(request), await body(request)
-    deployment = at.double.add_deployment(found, caller(request), fields)
+    deployment = marks.add_deployment(at.double, found, caller(request), fields)
     return web.json_response(at.shapes.deployment(found, deployment), status=201)
 
 
@@ -75,21 +72,21 @@ async def add_deployment(request: web.Request) -> web.Response:
 async def get_deployment(request: web.Request) -> web.Response:
     """Answer one deployment."""
     found, at = repository(request), site(request)
-    return web.json_response(at.shapes.deployment(found, at.double.deployment(found, number(request))))
+    return web.json_response(at.shapes.deployment(found, marks.deployment(at.double, found, number(request))))
 
 
 @routes.get(r"/repos/{owner}/{name}/deployments/{number:\d+}/statuses")
 async def list_deployment_statuses(request: web.Request) -> web.Response:
     """Answer a deployment's statuses, newest first."""
     found, at = repository(request), site(request)
-    deployment = at.double.deployment(found, number(request))
+    deployment = marks.deployment(at.double, found, number(request))
     statuses = at.double.store.all("deployment_status", found["repository"], deployment=deployment["id"])[::-1]
-    return paged(request, [at.shapes.deployment_status(found, status) for status in statuses])
+    return paged(request, statuses, lambda status: at.shapes.deployment_status(found, status))
 
 
 @routes.post(r"/repos/{owner}/{name}/deployments/{number:\d+}/statuses")
 async def add_deployment_status(request: web.Request) -> web.Response:
     """Say how a deployment goes."""
     found, at, fields = repository(request), site(request), await body(request)
-    status = at.double.add_deployment_status(found, number(request), caller(request), fields)
+    status = marks.add_deployment_status(at.double, found, number(request), caller(request), fields)
     return web.json_response(at.shapes.deployment_status(found, status), status=201)

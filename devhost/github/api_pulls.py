@@ -1,192 +1,117 @@
-"""REST: pull requests, their labels, history and comments, and comments on commits."""
+"""REST: pull requests."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiohttp import web
 
+from devhost.github import pulls, threads
 from devhost.github.refusals import Refused
-from devhost.github.rest import body, caller, number, paged, repository, site, text
+from devhost.github.rest import body, caller, number, optional_text, paged, repository, site, text, whether
 from devhost.github.store import Record
 
 routes = web.RouteTableDef()
+_ORDERS = {"created": "created_at", "updated": "updated_at"}
+
+
+def found_pull(request: web.Request) -> tuple[Record, Record]:
+    """Give the repository and pull request of the path."""
+    found = repository(request)
+    return found, pulls.find(site(request).double, found, number(request))
+
+
+def in_order(request: web.Request, found: list[Record], direction: str) -> list[Record]:
+    """Sort threads as the query wants it; `direction` is the usual one."""
+    field = _ORDERS.get(request.query.get("sort", "created"), "created_at")
+    down = request.query.get("direction", direction) != "asc"
+    return sorted(found, key=lambda one: (one[field], one["number"]), reverse=down)
 
 
 @routes.get("/repos/{owner}/{name}/pulls")
 async def list_pulls(request: web.Request) -> web.Response:
     """Answer the pull requests of a state, newest first."""
-    found, at = repository(request), site(request)
-    state = request.query.get("state", "open")
-    base, head = request.query.get("base"), request.query.get("head", "").rpartition(":")[2]
-    pulls = [
-        at.shapes.listed_pull(found, pull)
-        for pull in at.double.pulls(found)
+    found, at, query = repository(request), site(request), request.query
+    state, base, head = query.get("state", "open"), query.get("base"), query.get("head", "").rpartition(":")[2]
+    fitting = [
+        pull
+        for pull in pulls.everything(at.double, found)
         if state in ("all", pull["state"]) and base in (None, pull["base"]) and head in ("", pull["head"])
     ]
-    return paged(request, pulls if request.query.get("direction") == "asc" else pulls[::-1])
+    usual = "desc" if "sort" not in query or query["sort"] == "created" else "asc"
+    return paged(request, in_order(request, fitting, usual), lambda pull: at.shapes.listed_pull(found, pull))
 
 
 @routes.post("/repos/{owner}/{name}/pulls")
 async def create_pull(request: web.Request) -> web.Response:
     """Open a pull request."""
     found, at, fields = repository(request), site(request), await body(request)
-    head = text(fields, "head").rpartition(":")[2]
-    title, comment = text(fields, "title"), text(fields, "body")
-    pull = at.double.open_pull(found, head, text(fields, "base"), title, comment, caller(request))
+    head, base, draft = text(fields, "head"), text(fields, "base"), whether(fields, "draft")
+    title, words = text(fields, "title"), optional_text(fields, "body") or ""
+    pull = pulls.open_pull(at.double, found, head, base, title, words, caller(request), draft)
     return web.json_response(at.shapes.pull(found, pull), status=201)
 
 
 @routes.get(r"/repos/{owner}/{name}/pulls/{number:\d+}")
 async def get_pull(request: web.Request) -> web.Response:
     """Answer one pull request."""
-    found, at = repository(request), site(request)
-    return web.json_response(at.shapes.pull(found, at.double.pull(found, number(request))))
+    found, pull = found_pull(request)
+    return web.json_response(site(request).shapes.pull(found, pull))
 
 
 @routes.patch(r"/repos/{owner}/{name}/pulls/{number:\d+}")
 async def edit_pull(request: web.Request) -> web.Response:
-    """Close a pull request."""
-    found, at, fields = repository(request), site(request), await body(request)
-    pull = at.double.pull(found, number(request))
-    if fields.get("state") == "closed" and pull["state"] == "open":
-        pull = at.double.close_pull(found, number(request), caller(request))
+    """Change a pull request's title, text, base or state."""
+    found, pull = found_pull(request)
+    at, fields, by = site(request), await body(request), caller(request)
+    pull = threads.edit(at.double, found, pull, by, optional_text(fields, "title"), optional_text(fields, "body"))
+    base = optional_text(fields, "base")
+    if base:
+        pull = pulls.change_base(at.double, found, pull["number"], base, by)
+    match fields.get("state"):
+        case "closed":
+            pull = pulls.close(at.double, found, pull["number"], by)
+        case "open":
+            pull = pulls.reopen(at.double, found, pull["number"], by)
     return web.json_response(at.shapes.pull(found, pull))
 
 
 @routes.get(r"/repos/{owner}/{name}/pulls/{number:\d+}/commits")
 async def list_commits(request: web.Request) -> web.Response:
     """Answer a pull request's own commits, oldest first, at most 250."""
-    found, at = repository(request), site(request)
-    pull = at.double.pull(found, number(request))
+    found, pull = found_pull(request)
+    at = site(request)
     commits = at.double.git(found).commits(pull["head_sha"], f"^{pull['base_sha']}")[::-1]
-    return paged(request, [at.shapes.commit(found, commit) for commit in commits[:250]])
+    return paged(request, commits[:250], lambda commit: at.shapes.commit(found, commit))
 
 
 @routes.get(r"/repos/{owner}/{name}/pulls/{number:\d+}/files")
 async def list_files(request: web.Request) -> web.Response:
-    """Answer the files a pull request changes."""
-    found, at = repository(request), site(request)
-    pull = at.double.pull(found, number(request))
-    place = at.double.git(found)
-    start = place.merge_base(pull["base_sha"], pull["head_sha"]) or pull["base_sha"]
-    files = place.changed_files(start, pull["head_sha"])
-    return paged(request, [at.shapes.file(found, change) for change in files])
+    """Answer the files a pull request changes, at most 3,000."""
+    found, pull = found_pull(request)
+    at = site(request)
+    files = pulls.difference(at.double, found, pull).files[:3000]
+    return paged(request, files, lambda change: at.shapes.file(found, change, pull["head_sha"]))
+
+
+@routes.get(r"/repos/{owner}/{name}/pulls/{number:\d+}/merge")
+async def is_merged(request: web.Request) -> web.Response:
+    """Answer 204 when a pull request was merged."""
+    _, pull = found_pull(request)
+    if not pull["merged_at"]:
+        raise Refused(404, "Not Found")
+    return web.Response(status=204)
 
 
 @routes.put(r"/repos/{owner}/{name}/pulls/{number:\d+}/merge")
 async def merge_pull(request: web.Request) -> web.Response:
     """Merge a pull request, if its head is still the one the caller saw."""
-    found, at, fields = repository(request), site(request), await body(request)
-    pull = at.double.pull(found, number(request))
+    found, pull = found_pull(request)
+    fields: dict[str, Any] = await body(request)
     if fields.get("sha") not in (None, pull["head_sha"]):
         raise Refused(409, "Head branch was modified. Review and try the merge again.")
-    method, title = text(fields, "merge_method", "merge"), text(fields, "commit_title")
-    merged = at.double.merge(found, pull["number"], caller(request), method, title)
+    method = text(fields, "merge_method", "merge")
+    words = (optional_text(fields, "commit_title") or "", optional_text(fields, "commit_message") or "")
+    merged = pulls.merge(site(request).double, found, pull["number"], caller(request), method, *words)
     answer = {"sha": merged["merge_commit_sha"], "merged": True, "message": "Pull Request successfully merged"}
     return web.json_response(answer)
-
-
-@routes.get(r"/repos/{owner}/{name}/issues/{number:\d+}/events")
-async def list_events(request: web.Request) -> web.Response:
-    """Answer a pull request's history, oldest first."""
-    found, at = repository(request), site(request)
-    pull = at.double.pull(found, number(request))
-    events = at.double.store.all("event", found["repository"], number=pull["number"])
-    return paged(request, [at.shapes.event(found, event) for event in events])
-
-
-@routes.get(r"/repos/{owner}/{name}/issues/{number:\d+}/labels")
-async def list_labels(request: web.Request) -> web.Response:
-    """Answer a pull request's labels."""
-    found = repository(request)
-    return paged(request, _labels(request, found, site(request).double.pull(found, number(request))))
-
-
-@routes.post(r"/repos/{owner}/{name}/issues/{number:\d+}/labels")
-async def add_labels(request: web.Request) -> web.Response:
-    """Put labels on a pull request."""
-    found, at, fields = repository(request), site(request), await body(request)
-    pull = at.double.pull(found, number(request))
-    for label in fields.get("labels") or []:
-        pull = at.double.add_label(found, pull["number"], str(label), caller(request))
-    return web.json_response(_labels(request, found, pull))
-
-
-@routes.delete(r"/repos/{owner}/{name}/issues/{number:\d+}/labels/{label}")
-async def remove_label(request: web.Request) -> web.Response:
-    """Take a label off a pull request."""
-    found, at = repository(request), site(request)
-    pull = at.double.remove_label(found, number(request), request.match_info["label"], caller(request))
-    return web.json_response(_labels(request, found, pull))
-
-
-def _labels(request: web.Request, found: Record, pull: Record) -> list[dict[str, object]]:
-    return [site(request).shapes.label(found, name) for name in pull["labels"]]
-
-
-@routes.get(r"/repos/{owner}/{name}/issues/{number:\d+}/comments")
-async def list_comments(request: web.Request) -> web.Response:
-    """Answer a pull request's comments, oldest first."""
-    found, at = repository(request), site(request)
-    pull = at.double.pull(found, number(request))
-    comments = at.double.store.all("comment", found["repository"], number=pull["number"])
-    return paged(request, [at.shapes.comment(found, comment) for comment in comments])
-
-
-@routes.post(r"/repos/{owner}/{name}/issues/{number:\d+}/comments")
-async def add_comment(request: web.Request) -> web.Response:
-    """Comment on a pull request."""
-    found, at, fields = repository(request), site(request), await body(request)
-    pull = at.double.pull(found, number(request))
-    comment = at.double.add_comment(found, text(fields, "body"), caller(request), number=pull["number"])
-    return web.json_response(at.shapes.comment(found, comment), status=201)
-
-
-@routes.get("/repos/{owner}/{name}/commits/{ref}/comments")
-async def list_commit_comments(request: web.Request) -> web.Response:
-    """Answer a commit's comments, oldest first."""
-    found, at = repository(request), site(request)
-    sha = at.double.commit_sha(found, request.match_info["ref"])
-    comments = at.double.store.all("commit_comment", found["repository"], sha=sha)
-    return paged(request, [at.shapes.comment(found, comment) for comment in comments])
-
-
-@routes.post("/repos/{owner}/{name}/commits/{ref}/comments")
-async def add_commit_comment(request: web.Request) -> web.Response:
-    """Comment on a commit."""
-    found, at, fields = repository(request), site(request), await body(request)
-    sha = at.double.commit_sha(found, request.match_info["ref"])
-    comment = at.double.add_comment(found, text(fields, "body"), caller(request), sha=sha)
-    return web.json_response(at.shapes.comment(found, comment), status=201)
-
-
-def _comment(request: web.Request, found: Record) -> Record:
-    kind = "comment" if "/issues/comments/" in request.path else "commit_comment"
-    comment = site(request).double.store.by_id(kind, found["repository"], number(request))
-    if comment is None:
-        raise Refused(404, "Not Found")
-    return comment
-
-
-async def get_comment(request: web.Request) -> web.Response:
-    """Answer one comment."""
-    found = repository(request)
-    return web.json_response(site(request).shapes.comment(found, _comment(request, found)))
-
-
-async def edit_comment(request: web.Request) -> web.Response:
-    """Replace a comment's text."""
-    found, at, fields = repository(request), site(request), await body(request)
-    comment = at.double.edit_comment(_comment(request, found), text(fields, "body"))
-    return web.json_response(at.shapes.comment(found, comment))
-
-
-async def remove_comment(request: web.Request) -> web.Response:
-    """Delete a comment."""
-    site(request).double.store.remove(_comment(request, repository(request)))
-    return web.Response(status=204)
-
-
-for _place in (r"/repos/{owner}/{name}/issues/comments/{number:\d+}", r"/repos/{owner}/{name}/comments/{number:\d+}"):
-    routes.get(_place)(get_comment)
-    routes.patch(_place)(edit_comment)
-    routes.delete(_place)(remove_comment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import requests
 
@@ -68,37 +69,128 @@ class Client:
         author: str = "ghost",
         labels: Iterable[str] = (),
         base: str = "main",
+        draft: bool = False,
     ) -> dict[str, Any]:
-        """Open a pull request; its `number` names it from then on."""
+        """Open a pull request; its `number` names it from then on. A fork's head is `owner:branch`."""
         fields = {"head": head, "base": base, "title": title, "body": body, "author": author, "labels": list(labels)}
-        return self._dict("POST", f"repositories/{repository}/pulls", fields)
+        return self._dict("POST", f"repositories/{repository}/pulls", {**fields, "draft": draft})
 
     def add_label(self, repository: str, number: int, label: str, by: str) -> dict[str, Any]:
-        """Put a label on a pull request."""
+        """Put a label on a pull request or issue."""
         return self._act(repository, number, "label", label=label, by=by)
 
     def remove_label(self, repository: str, number: int, label: str, by: str) -> dict[str, Any]:
-        """Take a label off a pull request."""
+        """Take a label off a pull request or issue."""
         return self._act(repository, number, "unlabel", label=label, by=by)
 
+    def rename_label(self, repository: str, label: str, new_name: str, by: str = "ghost") -> None:
+        """Rename a label wherever it is."""
+        self._call(
+            "POST", f"repositories/{repository}/labels/{quote(label, safe='')}", {"new_name": new_name, "by": by}
+        )
+
     def comment(self, repository: str, number: int, body: str, by: str) -> dict[str, Any]:
-        """Comment on a pull request."""
+        """Comment on a pull request or issue; the comment's `id` is in the last of its `comments`."""
         return self._act(repository, number, "comment", body=body, by=by)
+
+    def edit_comment(self, repository: str, comment: int, body: str, by: str) -> None:
+        """Replace a comment's text, by its id."""
+        self._call("POST", f"repositories/{repository}/comments/{comment}/edit", {"body": body, "by": by})
+
+    def delete_comment(self, repository: str, comment: int, by: str) -> None:
+        """Delete a comment, by its id."""
+        self._call("POST", f"repositories/{repository}/comments/{comment}/delete", {"by": by})
+
+    def edit(
+        self, repository: str, number: int, by: str, title: str | None = None, body: str | None = None
+    ) -> dict[str, Any]:
+        """Change the title or text of a pull request or issue."""
+        return self._act(repository, number, "edit", title=title, body=body, by=by)
 
     def merge(self, repository: str, number: int, by: str, method: str = "merge") -> dict[str, Any]:
         """Merge a pull request (merge, squash or rebase); `merge_commit_sha` is what main then has."""
         return self._act(repository, number, "merge", method=method, by=by)
 
     def close(self, repository: str, number: int, by: str) -> dict[str, Any]:
-        """Close a pull request without merging it."""
+        """Close a pull request without merging it, or an issue."""
         return self._act(repository, number, "close", by=by)
 
+    def reopen(self, repository: str, number: int, by: str) -> dict[str, Any]:
+        """Open a closed pull request or issue again."""
+        return self._act(repository, number, "reopen", by=by)
+
+    def ready(self, repository: str, number: int, by: str) -> dict[str, Any]:
+        """Mark a draft ready for review."""
+        return self._act(repository, number, "ready", by=by)
+
+    def to_draft(self, repository: str, number: int, by: str) -> dict[str, Any]:
+        """Turn a pull request back into a draft."""
+        return self._act(repository, number, "draft", by=by)
+
+    def open_issue(
+        self, repository: str, title: str, body: str = "", author: str = "ghost", labels: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """Open an issue."""
+        fields = {"title": title, "body": body, "author": author, "labels": list(labels)}
+        return self._dict("POST", f"repositories/{repository}/issues", fields)
+
+    def fork(self, repository: str, owner: str) -> dict[str, Any]:
+        """Make `owner`'s fork; push to its `full_name`, and open pull requests with head `owner:branch`."""
+        return self._dict("POST", f"repositories/{repository}/fork", {"owner": owner})
+
+    def move_branch(self, repository: str, branch: str, to: str, by: str = "ghost") -> None:
+        """Put a branch at a commit, wherever it was: a forced push, or a new branch."""
+        self._call("POST", f"repositories/{repository}/branches", {"branch": branch, "to": to, "by": by})
+
+    def delete_branch(self, repository: str, branch: str, by: str = "ghost") -> None:
+        """Delete a branch; pull requests from it or into it are closed."""
+        self._call("POST", f"repositories/{repository}/branches", {"branch": branch, "to": None, "by": by})
+
+    def rename_repository(self, repository: str, new_name: str, by: str = "ghost") -> dict[str, Any]:
+        """Rename a repository (`owner/name`); the old name leads to it."""
+        return self._dict("POST", f"repositories/{repository}/rename", {"new_name": new_name, "by": by})
+
+    def delete_repository(self, repository: str, by: str = "ghost") -> None:
+        """Delete a repository."""
+        self._call("POST", f"repositories/{repository}/delete", {"by": by})
+
+    def report_check(
+        self, repository: str, sha: str, name: str, conclusion: str | None, app: str = "ci"
+    ) -> dict[str, Any]:
+        """Let another App's check on a commit start (conclusion None) or end."""
+        state = {"conclusion": conclusion} if conclusion else {"status": "in_progress"}
+        fields = {"head_sha": sha, "name": name, "app": app, **state}
+        return self._dict("POST", f"repositories/{repository}/check-runs", fields)
+
+    def report_status(
+        self, repository: str, sha: str, context: str, state: str, description: str = "", by: str = "ci"
+    ) -> dict[str, Any]:
+        """Let somebody set a commit status: error, failure, pending or success."""
+        fields = {"context": context, "state": state, "description": description, "by": by}
+        return self._dict("POST", f"repositories/{repository}/statuses/{sha}", fields)
+
+    def report_workflow(
+        self, repository: str, sha: str, name: str, conclusion: str, by: str = "ghost"
+    ) -> dict[str, Any]:
+        """Let a workflow of GitHub Actions end."""
+        fields = {"head_sha": sha, "name": name, "conclusion": conclusion, "by": by}
+        return self._dict("POST", f"repositories/{repository}/workflow-runs", fields)
+
+    def rerequest(self, repository: str, check_run_id: int, by: str) -> None:
+        """Press Re-run on a check run that is over."""
+        self._call("POST", f"repositories/{repository}/check-runs/{check_run_id}/rerequest", {"by": by})
+
+    def press(self, repository: str, check_run_id: int, identifier: str, by: str) -> None:
+        """Press a button that an App put on its check run."""
+        fields = {"identifier": identifier, "by": by}
+        self._call("POST", f"repositories/{repository}/check-runs/{check_run_id}/press", fields)
+
     def pull(self, repository: str, number: int) -> dict[str, Any]:
-        """Give a pull request with its `comments`, and `statuses`, `deployments`, `commit_comments` of its commits."""
+        """Give a pull request (or issue) with its `comments`, and of its commits what `commit` gives."""
         return self._dict("GET", f"repositories/{repository}/pulls/{number}")
 
     def commit(self, repository: str, ref: str) -> dict[str, Any]:
-        """Give a commit with its `statuses`, `deployments` and `commit_comments`."""
+        """Give a commit with its `statuses`, `check_runs` (the latest), `deployments` and `commit_comments`."""
         return self._dict("GET", f"repositories/{repository}/commits/{ref}")
 
     def deliveries(self) -> list[dict[str, Any]]:
@@ -108,6 +200,10 @@ class Client:
     def redeliver(self, delivery: int) -> dict[str, Any]:
         """Send a delivery again, by its `id` in the log, under the same X-GitHub-Delivery."""
         return self._dict("POST", f"deliveries/{delivery}/redeliver")
+
+    def lose_webhooks(self, times: int = 1, status: int = 502) -> None:
+        """Let the next deliveries fail with a status and never arrive; with status 0 not even the log has them."""
+        self._call("POST", "deliveries/lose", {"times": times, "status": status})
 
     def fault(self, **fields: Any) -> None:
         """Let coming API requests fail; see devhost.github.faults.Fault for the fields."""
@@ -121,7 +217,7 @@ class Client:
         """List the last API requests (method, path, authorized), oldest first."""
         return list(self._call("GET", "requests"))
 
-    def _act(self, repository: str, number: int, act: str, **fields: str) -> dict[str, Any]:
+    def _act(self, repository: str, number: int, act: str, **fields: str | None) -> dict[str, Any]:
         return self._dict("POST", f"repositories/{repository}/pulls/{number}/{act}", fields)
 
     def _dict(self, method: str, path: str, fields: Mapping[str, Any] | None = None) -> dict[str, Any]:

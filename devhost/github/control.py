@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from devhost.github import forks
 from devhost.github.refusals import Refused
 from devhost.github.rest import body, number, repository, site, text
 from devhost.github.store import Record
@@ -67,86 +68,36 @@ async def commit_files(request: web.Request) -> web.Response:
     return web.json_response({"sha": sha}, status=201)
 
 
-@routes.post("/_double/repositories/{owner}/{name}/pulls")
-async def open_pull(request: web.Request) -> web.Response:
-    """Open a pull request as anybody, with labels."""
+@routes.post("/_double/repositories/{owner}/{name}/fork")
+async def fork(request: web.Request) -> web.Response:
+    """Make somebody's fork."""
+    found, fields = repository(request), await body(request)
+    made = forks.fork(site(request).double, found, text(fields, "owner"))
+    return web.json_response(_repository(request, made), status=201)
+
+
+@routes.post("/_double/repositories/{owner}/{name}/{act:rename|delete}")
+async def rename_or_delete(request: web.Request) -> web.Response:
+    """Rename or delete a repository as anybody."""
     found, double, fields = repository(request), site(request).double, await body(request)
-    head, base = text(fields, "head"), text(fields, "base", found["default_branch"])
-    author = text(fields, "author", "ghost")
-    pull = double.open_pull(found, head, base, text(fields, "title"), text(fields, "body"), author)
-    for label in fields.get("labels") or []:
-        double.add_label(found, pull["number"], label, author)
-    return web.json_response(_pull(request, found, pull["number"]), status=201)
+    by = text(fields, "by", "ghost")
+    if request.match_info["act"] == "delete":
+        double.delete_repository(found, by)
+        return web.json_response({"ok": True})
+    return web.json_response(_repository(request, double.rename_repository(found, text(fields, "new_name"), by)))
 
 
-@routes.get(r"/_double/repositories/{owner}/{name}/pulls/{number:\d+}")
-async def get_pull(request: web.Request) -> web.Response:
-    """Answer a pull request with everything that hangs on it."""
-    return web.json_response(_pull(request, repository(request), number(request)))
-
-
-@routes.post(r"/_double/repositories/{owner}/{name}/pulls/{number:\d+}/{act:label|unlabel|merge|comment|close}")
-async def act(request: web.Request) -> web.Response:
-    """Label, merge, close or comment on a pull request as anybody."""
+@routes.post("/_double/repositories/{owner}/{name}/branches")
+async def move_branch(request: web.Request) -> web.Response:
+    """Put a branch somewhere, or delete it."""
     found, double, fields = repository(request), site(request).double, await body(request)
-    which, by = number(request), text(fields, "by", "ghost")
-    match request.match_info["act"]:
-        case "label":
-            double.add_label(found, which, text(fields, "label"), by)
-        case "unlabel":
-            double.remove_label(found, which, text(fields, "label"), by)
-        case "comment":
-            double.add_comment(found, text(fields, "body"), by, number=double.pull(found, which)["number"])
-        case "close":
-            double.close_pull(found, which, by)
-        case _:
-            double.merge(found, which, by, text(fields, "method", "merge"))
-    return web.json_response(_pull(request, found, which))
-
-
-@routes.get("/_double/repositories/{owner}/{name}/commits/{ref}")
-async def get_commit(request: web.Request) -> web.Response:
-    """Answer a commit with everything that hangs on it."""
-    found, at = repository(request), site(request)
-    commit = at.double.git(found).commit(at.double.commit_sha(found, request.match_info["ref"]))
-    return web.json_response({**at.shapes.commit(found, commit), **_marks(request, found, [commit.sha])})
-
-
-def _pull(request: web.Request, found: Record, which: int) -> dict[str, Any]:
-    at = site(request)
-    pull = at.double.pull(found, which)
-    comments = at.double.store.all("comment", found["repository"], number=which)
-    shas = [sha for sha in (pull["head_sha"], pull["merge_commit_sha"]) if sha]
-    return {
-        **at.shapes.pull(found, pull),
-        "comments": [at.shapes.comment(found, comment) for comment in comments],
-        **_marks(request, found, shas),
-    }
-
-
-def _marks(request: web.Request, found: Record, shas: list[str]) -> dict[str, Any]:
-    at, name = site(request), found["repository"]
-    deployments = [one for sha in shas for one in at.double.store.all("deployment", name, sha=sha)]
-    return {
-        "statuses": [
-            at.shapes.status(found, one) for sha in shas for one in at.double.store.all("status", name, sha=sha)
-        ],
-        "commit_comments": [
-            at.shapes.comment(found, one)
-            for sha in shas
-            for one in at.double.store.all("commit_comment", name, sha=sha)
-        ],
-        "deployments": [
-            {
-                **at.shapes.deployment(found, one),
-                "statuses": [
-                    at.shapes.deployment_status(found, status)
-                    for status in at.double.store.all("deployment_status", name, deployment=one["id"])
-                ],
-            }
-            for one in deployments
-        ],
-    }
+    place, branch, to = double.git(found), text(fields, "branch"), fields.get("to")
+    if to is None:
+        place.remove_branch(branch)
+    else:
+        place.move(branch, double.commit_sha(found, str(to)))
+    double.notice_pushes(found, text(fields, "by", "ghost"))
+    return web.json_response(_repository(request, found))
 
 
 @routes.get("/_double/deliveries")
@@ -162,7 +113,15 @@ async def redeliver(request: web.Request) -> web.Response:
     found = next((one for one in at.double.store.all("delivery") if one["id"] == number(request)), None)
     if found is None:
         raise Refused(404, "Not Found")
-    return web.json_response(at.webhooks.redeliver(found), status=202)
+    return web.json_response(at.webhooks.redeliver(found, at.double.repository(found["repository"])), status=202)
+
+
+@routes.post("/_double/deliveries/lose")
+async def lose(request: web.Request) -> web.Response:
+    """Let the next deliveries never arrive."""
+    fields = await body(request)
+    site(request).webhooks.lose(int(fields.get("times", 1)), int(fields.get("status", 502)))
+    return web.json_response({"ok": True})
 
 
 @routes.post("/_double/faults")

@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ZEROS = "0" * 40
 DOMAIN = "users.noreply.example"  # a login's commit address, as GitHub gives people theirs
+_STATES = {"A": "added", "M": "modified", "D": "removed"}
 _FIELDS = "%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B"
 
 
@@ -55,6 +56,7 @@ class FileChange:
     status: str  # added | modified | removed
     additions: int
     deletions: int
+    blob: str  # of what is there afterwards; of a removed file, what was there
 
 
 def valid_branch(name: str) -> bool:
@@ -79,8 +81,10 @@ class Git:
         return {ref.removeprefix("refs/heads/"): sha for sha, ref in (line.split(" ", 1) for line in lines)}
 
     def resolve(self, ref: str) -> str | None:
-        """Find the commit a branch, tag or (shortened) sha names."""
+        """Find the commit that a branch, tag (also with `heads/` or `tags/` before it) or (shortened) sha names."""
         candidates = [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+        if ref.startswith(("heads/", "tags/")):
+            candidates.append(f"refs/{ref}")
         if re.fullmatch(r"[0-9a-f]{4,40}", ref):
             candidates.insert(0, ref)
         for candidate in candidates:
@@ -112,9 +116,47 @@ class Git:
     def changed_files(self, base: str, head: str) -> list[FileChange]:
         """List what differs between two commits, renames as a removal and an addition."""
         counts = self._git("diff", "--no-renames", "--numstat", "-z", base, head).split("\0")
-        states = self._git("diff", "--no-renames", "--name-status", "-z", base, head).split("\0")
-        by_path = dict(zip(states[1::2], states[::2], strict=False))
+        raw = self._git("diff", "--no-renames", "--raw", "--abbrev=40", "-z", base, head).split("\0")
+        by_path = dict(zip(raw[1::2], raw[::2], strict=False))
         return [_file_change(line, by_path) for line in counts if line]
+
+    def paths_of(self, shas: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+        """Give the paths each commit added, modified and removed; none for merges."""
+        lines = "".join(f"{sha}\n" for sha in shas)
+        words = self._git("diff-tree", "--stdin", "--root", "-r", "-z", "--no-renames", "--name-status", text=lines)
+        found: dict[str, dict[str, list[str]]] = {sha: {name: [] for name in _STATES.values()} for sha in lines.split()}
+        current, rest = "", iter(words.split("\0"))
+        for word in rest:
+            if word in found:
+                current = word
+            elif word:
+                found[current][_STATES.get(word, "modified")].append(next(rest))
+        return found
+
+    def merges_cleanly(self, base: str, head: str) -> bool:
+        """Say whether git would merge `head` into `base` without a person."""
+        tried = self._try("merge-tree", "--write-tree", base, head)
+        if tried.returncode in (0, 1):
+            return tried.returncode == 0
+        try:  # a git before 2.38 has no merge-tree that writes trees
+            self.merge(base, head, "merge", "Try", "ghost")
+        except MergeConflict:
+            return False
+        return True
+
+    def fetch(self, other: Git, sha: str, ref: str) -> None:
+        """Take a commit from another repository, or keep our own, under a reference."""
+        if other.path != self.path:
+            self._git("fetch", "--quiet", "--no-tags", str(other.path), f"+{sha}:{ref}")
+        else:
+            self._git("update-ref", ref, sha)
+
+    def clone_to(self, other: Git, branches: Iterable[str]) -> None:
+        """Make `other` a repository of its own with these branches."""
+        other.path.parent.mkdir(parents=True, exist_ok=True)
+        self._git("clone", "--quiet", "--bare", "--no-hardlinks", str(self.path), str(other.path))
+        for branch in other.heads().keys() - set(branches):
+            other.remove_branch(branch)
 
     def archive(self, sha: str, prefix: str) -> bytes:
         """Pack the files at a commit as .tar.gz below one folder, as GitHub's tarballs are."""
@@ -252,8 +294,9 @@ def _commit(fields: list[str]) -> Commit:
     )
 
 
-def _file_change(line: str, states: Mapping[str, str]) -> FileChange:
+def _file_change(line: str, raw: Mapping[str, str]) -> FileChange:
     added, deleted, path = line.split("\t", 2)
-    status = {"A": "added", "D": "removed"}.get(states.get(path, "M"), "modified")
+    _, _, before, after, state = raw[path].split()
     # git prints "-" for the counts of binary files.
-    return FileChange(path, status, int(added) if added != "-" else 0, int(deleted) if deleted != "-" else 0)
+    more, less = (int(count) if count != "-" else 0 for count in (added, deleted))
+    return FileChange(path, _STATES.get(state, "modified"), more, less, before if state == "D" else after)

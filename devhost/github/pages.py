@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from devhost.github import comments, pulls, threads
 from devhost.github.refusals import Refused
 from devhost.github.rest import number, repository, site
 from devhost.github.store import Record
@@ -68,7 +69,7 @@ async def redeliver(request: web.Request) -> web.Response:
     found = next((one for one in at.double.store.all("delivery") if one["id"] == number(request)), None)
     if found is None:
         raise Refused(404, "Not Found")
-    at.webhooks.redeliver(found)
+    at.webhooks.redeliver(found, at.double.repository(found["repository"]))
     raise web.HTTPSeeOther("/deliveries")
 
 
@@ -86,7 +87,7 @@ async def show_repository(request: web.Request) -> web.Response:
         repository=found,
         clone_path=str(place.path),
         heads=heads,
-        pulls=double.pulls(found)[::-1],
+        pulls=pulls.everything(double, found)[::-1],
         commits=[(commit, _newest(_marks(request, found, "status", [commit.sha]))) for commit in commits],
         me=_me(request),
     )
@@ -97,7 +98,7 @@ async def open_pull(request: web.Request) -> web.Response:
     """Open a pull request from the form."""
     found, form, me = repository(request), await request.post(), await _acting(request)
     head, base, title, text = (str(form.get(field, "")) for field in ("head", "base", "title", "body"))
-    pull = site(request).double.open_pull(found, head, base, title, text.replace("\r\n", "\n"), me)
+    pull = pulls.open_pull(site(request).double, found, head, base, title, text.replace("\r\n", "\n"), me)
     raise _back(found, f"/pull/{pull['number']}", me)
 
 
@@ -105,10 +106,8 @@ async def open_pull(request: web.Request) -> web.Response:
 async def show_pull(request: web.Request) -> web.Response:
     """Show a pull request with everything people and apps said about it."""
     found, double = repository(request), site(request).double
-    pull = double.pull(found, number(request))
+    pull = pulls.find(double, found, number(request))
     name = found["repository"]
-    place = double.git(found)
-    start = place.merge_base(pull["base_sha"], pull["head_sha"]) or pull["base_sha"]
     shas = [sha for sha in (pull["merge_commit_sha"], pull["head_sha"]) if sha]
     return _page(
         "pull.html",
@@ -117,30 +116,32 @@ async def show_pull(request: web.Request) -> web.Response:
         pull=pull,
         events=double.store.all("event", name, number=pull["number"]),
         comments=double.store.all("comment", name, number=pull["number"]),
-        files=place.changed_files(start, pull["head_sha"]),
+        files=pulls.difference(double, found, pull).files,
         statuses=[(sha, _newest(_marks(request, found, "status", [sha]))) for sha in shas],
         deployments=_deployments(request, found, shas),
         me=_me(request),
     )
 
 
-@routes.post(r"/{owner}/{name}/pull/{number:\d+}/{act:label|unlabel|comment|merge|close}")
+@routes.post(r"/{owner}/{name}/pull/{number:\d+}/{act:label|unlabel|comment|merge|ready|close}")
 async def act(request: web.Request) -> web.Response:
     """Do what a button on a pull request's page says."""
     found, form, me = repository(request), await request.post(), await _acting(request)
     double, which = site(request).double, number(request)
+    pull = pulls.find(double, found, which)
     match request.match_info["act"]:
         case "label":
-            double.add_label(found, which, str(form.get("label", "")).strip(), me)
+            threads.add_label(double, found, pull, str(form.get("label", "")).strip(), me)
         case "unlabel":
-            double.remove_label(found, which, str(form.get("label", "")), me)
+            threads.remove_label(double, found, pull, str(form.get("label", "")), me)
         case "comment":
-            text = str(form.get("body", "")).replace("\r\n", "\n")
-            double.add_comment(found, text, me, number=double.pull(found, which)["number"])
+            comments.on_thread(double, found, pull, str(form.get("body", "")).replace("\r\n", "\n"), me)
         case "merge":
-            double.merge(found, which, me, str(form.get("method", "merge")))
+            pulls.merge(double, found, which, me, str(form.get("method", "merge")))
+        case "ready":
+            pulls.set_draft(double, found, which, False, me)
         case _:
-            double.close_pull(found, which, me)
+            pulls.close(double, found, which, me)
     raise _back(found, f"/pull/{which}", me)
 
 
@@ -156,7 +157,7 @@ async def show_commit(request: web.Request) -> web.Response:
         repository=found,
         commit=commit,
         files=place.changed_files(commit.parents[0], commit.sha) if commit.parents else [],
-        pulls=[pull for pull in double.pulls(found) if commit.sha in pull["landed"]],
+        pulls=[pull for pull in pulls.everything(double, found) if commit.sha in pull["landed"]],
         statuses=_newest(_marks(request, found, "status", [commit.sha])),
         deployments=_deployments(request, found, [commit.sha]),
         comments=_marks(request, found, "commit_comment", [commit.sha]),

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 from aiohttp import web
 
+from devhost.github import apps
 from devhost.github.double import Double
 from devhost.github.faults import Faults
+from devhost.github.hooks import Hooks
 from devhost.github.refusals import Refused
-from devhost.github.shapes import Shapes
+from devhost.github.shapes import Json, Shapes
 from devhost.github.store import Record
 from devhost.github.webhooks import Webhooks
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Site:
 
     double: Double
     shapes: Shapes
+    hooks: Hooks
     webhooks: Webhooks
     faults: Faults
     access: Access
@@ -75,14 +80,47 @@ def text(fields: dict[str, Any], name: str, default: str = "") -> str:
     """Give a text field, refusing other kinds."""
     value = fields.get(name, default)
     if not isinstance(value, str):
-        raise Refused(422, f"Invalid request. For 'properties/{name}', {value!r} is not a string.")
+        raise Refused(422, f"Invalid request.\n\nFor 'properties/{name}', {value!r} is not a string.")
     return value
 
 
-def paged(request: web.Request, items: Sequence[Any], status: int = 200, default: int = 30) -> web.Response:
+def optional_text(fields: dict[str, Any], name: str) -> str | None:
+    """Give a text field that may be missing or null."""
+    return text(fields, name) if fields.get(name) is not None else None
+
+
+def whether(fields: dict[str, Any], name: str) -> bool:
+    """Give a yes-or-no field, refusing other kinds."""
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise Refused(422, f"Invalid request.\n\nFor 'properties/{name}', {value!r} is not a boolean.")
+    return value
+
+
+def names(labels: Any) -> list[str]:
+    """Give the names in a list of labels, which may be given as text or as objects."""
+    if labels is not None and not isinstance(labels, list):
+        raise Refused(422, f"Invalid request.\n\nFor 'properties/labels', {labels!r} is not an array.")
+    return [str(label.get("name", "") if isinstance(label, dict) else label) for label in labels or []]
+
+
+def paged(
+    request: web.Request, items: Sequence[T], shape: Callable[[T], Json], status: int = 200, default: int = 30
+) -> web.Response:
     """Answer one page of a list, with the Link header that names the others."""
     start, stop, headers = page_of(request, len(items), default)
-    return web.json_response(list(items[start:stop]), status=status, headers=headers)
+    return web.json_response([shape(item) for item in items[start:stop]], status=status, headers=headers)
+
+
+def cursor_paged(request: web.Request, items: Sequence[Record], shape: Callable[[Record], Json]) -> web.Response:
+    """Answer one page of a list that is newest first, from the record on that the cursor names."""
+    size, cursor = min(max(_whole(request, "per_page", 30), 1), 100), _whole(request, "cursor", 0)
+    rest = [item for item in items if not cursor or item["id"] <= cursor]
+    headers = {}
+    if len(rest) > size:
+        following = request.rel_url.update_query(cursor=str(rest[size]["id"]))
+        headers["Link"] = f'<{site(request).shapes.origin}{following}>; rel="next"'
+    return web.json_response([shape(item) for item in rest[:size]], headers=headers)
 
 
 def page_of(request: web.Request, total: int, default: int) -> tuple[int, int, dict[str, str]]:
@@ -115,13 +153,21 @@ def caller(request: web.Request) -> str:
     at = site(request)
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
     known = scheme.casefold() in ("token", "bearer")
-    if known and at.access.app_id and at.double.knows_token(credential):
+    if known and at.access.app_id and apps.knows_token(at.double, credential):
         return f"{at.access.app_slug}[bot]"
     if at.access.token and (not known or not _same(credential, at.access.token)):
         raise Refused(401, "Bad credentials" if credential else "Requires authentication")
     if not at.access.token and at.access.app_id:
         raise Refused(401, "Bad credentials" if credential else "Requires authentication")
     return at.access.login
+
+
+def app_slug(request: web.Request) -> str:
+    """Give the App that calls through an installation. Raises Refused 403 for people's tokens, as GitHub does."""
+    login = caller(request)
+    if not login.endswith("[bot]"):
+        raise Refused(403, "Resource not accessible by personal access token")
+    return login.removesuffix("[bot]")
 
 
 def app_caller(request: web.Request) -> None:

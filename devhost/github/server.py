@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from devhost.github import api_apps, api_git, api_marks, api_pulls, control, pages
+from devhost.github import (
+    api_apps,
+    api_checks,
+    api_comments,
+    api_git,
+    api_hooks,
+    api_issues,
+    api_labels,
+    api_marks,
+    api_pulls,
+    control,
+    control_marks,
+    control_threads,
+    pages,
+)
 from devhost.github.double import Double
 from devhost.github.faults import Faults
 from devhost.github.git import GitError
+from devhost.github.hooks import Hooks, OwnHook
 from devhost.github.refusals import Refused
 from devhost.github.rest import SITE, Access, Site, caller
 from devhost.github.shapes import Shapes
+from devhost.github.shapes.base import INSTALLATION
+from devhost.github.store import Record
 from devhost.github.webhooks import Webhooks
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -25,6 +44,11 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = logging.getLogger("devhost.github")
 API = ("/repos/", "/app", "/user", "/_codeload/")
 KEPT_REQUESTS = 2_000
+RESOURCES = (
+    *(control, control_marks, control_threads),
+    *(api_git, api_pulls, api_comments, api_issues, api_labels, api_marks, api_checks, api_apps, api_hooks),
+    pages,  # last: its paths begin with anything
+)
 
 
 @dataclass(frozen=True)
@@ -42,8 +66,8 @@ class Options:
 async def serving(options: Options) -> AsyncIterator[str]:
     """Serve on loopback while inside; gives the origin."""
     app = web.Application(middlewares=[_guard, _answer_refusals, _fail_on_demand], client_max_size=32 * 1024 * 1024)
-    for routes in (control.routes, api_git.routes, api_pulls.routes, api_marks.routes, api_apps.routes, pages.routes):
-        app.add_routes(routes)
+    for resource in RESOURCES:
+        app.add_routes(resource.routes)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
     app[SITE] = _site(options)
     await runner.setup()
@@ -62,13 +86,25 @@ async def serving(options: Options) -> AsyncIterator[str]:
 
 
 def _site(options: Options) -> Site:
-    shapes = Shapes("")
     double = Double(options.root)
-    webhooks = Webhooks(double.store, options.webhook, options.secret)
-    double.emit = lambda event, action, repository, details: webhooks.send(
-        event, action, repository["repository"], shapes.webhook(event, action, repository, details)
-    )
-    return Site(double, shapes, webhooks, Faults(), options.access, [])
+    access = options.access
+    shapes = Shapes(double, (access.app_slug, int(access.app_id or 0)))
+    own = OwnHook(options.webhook, options.secret, app=bool(access.app_id))
+    hooks = Hooks(double.store, own)
+    webhooks = Webhooks(double.store, hooks)
+    site = Site(double, shapes, hooks, webhooks, Faults(), access, [])
+    double.emit = partial(_tell, site)
+    return site
+
+
+def _tell(site: Site, event: str, action: str, repository: Record, details: Mapping[str, Any]) -> None:
+    if event == "ping":
+        hook = site.hooks.own_of(repository)
+        details = {"hook": site.shapes.hook(hook, int(site.access.app_id or 0))}
+    payload = site.shapes.webhook(event, action, repository, details)
+    if site.hooks.own.app and event != "ping":
+        payload["installation"] = {"id": INSTALLATION, "node_id": f"I_{INSTALLATION}"}
+    site.webhooks.send(event, action, repository, payload)
 
 
 @web.middleware

@@ -64,6 +64,14 @@ class Store:
         """Forget a record."""
         self._database.execute("DELETE FROM records WHERE id = ?", (record["id"],))
 
+    def rename(self, repository: str, new_name: str) -> None:
+        """Let everything of a repository belong to its new name."""
+        self._database.execute("UPDATE records SET repository = ? WHERE repository = ?", (new_name, repository))
+
+    def forget(self, repository: str) -> None:
+        """Forget everything of a repository but what was delivered about it."""
+        self._database.execute("DELETE FROM records WHERE repository = ? AND kind != 'delivery'", (repository,))
+
     def all(self, kind: str, repository: str | None = None, **fields: Any) -> list[Record]:
         """List records, oldest first, whose fields have these values."""
         clauses, values = ["kind = ?"], [kind]
