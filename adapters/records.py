@@ -45,6 +45,15 @@ def read_votes(blobs: Blobs, request: ApprovalRequest) -> list[Vote]:
     return sorted((read(Vote, vote) for vote in found if vote), key=lambda vote: vote.at)
 
 
+def read_vote(blobs: Blobs, request: ApprovalRequest, principal: str, rounds: Iterable[int]) -> Vote | None:
+    """Read the first vote that a person gave in one of these rounds, if any."""
+    for number in rounds:
+        kept = blobs.read_json(blob_names.vote(request.release, request.environment, number, principal))
+        if kept:
+            return read(Vote, kept)
+    return None
+
+
 def read_request(blobs: Blobs, release: str, environment: str) -> ApprovalRequest | None:
     """Read the question to an environment's approvers, if it was asked."""
     stored = blobs.read_json(blob_names.approval_request(release, environment))

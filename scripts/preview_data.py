@@ -12,6 +12,8 @@ from domain.models import (
     ApprovalRequest,
     Change,
     Commit,
+    Debt,
+    DebtState,
     Deployment,
     EvaluationSummary,
     Evidence,
@@ -19,6 +21,7 @@ from domain.models import (
     Metric,
     OptOut,
     Outcome,
+    Override,
     ReleaseRecord,
     RowChange,
     Stage,
@@ -33,6 +36,7 @@ SHA = "4f2a91c07be8d6355a0c9e17f3b82d4466c1e0a9"
 BASELINE_SHA = "9b07d3e2c1f4a85b6d7e80912a3c4b5d6e7f8091"
 DIGEST = "c0ffee5a17e4b2d98f6301bb7a42e95dd08c6613f7ab54e2901d38cc46aef270"
 IMAGE = Image("sha256:" + "7d1e5ac2" * 8, "drawbridge.azurecr.io/helpdesk@sha256:" + "7d1e5ac2" * 8)
+GROUP = "entra:8d2f6c1e-3b7a-4f10-9a55-1c0f4e7d2b90"
 GATES = ("f1 >= 0.45", "f1 drop <= 0.05", "errors <= 0.02")
 
 TOPICS = (
@@ -243,12 +247,68 @@ def stopped() -> ReleaseRecord:
     )
 
 
+def opt_out(change: int = 42, by: str = "sam", **more: Any) -> OptOut:
+    plain = OptOut("skip-e2e-evaluation", change, by, iso(70), "Only the opening hours on the contact page change.")
+    return replace(plain, **more)
+
+
+def debt(state: DebtState = DebtState.OPEN, due: float = 6 * 1440, **more: Any) -> Debt:
+    """Make the debt of a release, due in so many minutes."""
+    plain = Debt(
+        repository=REPOSITORY,
+        release=f"release-contoso.helpdesk-{SHA}",
+        commit=SHA,
+        opt_outs=(opt_out(), opt_out(43, "alex", reason="A link to a form, no answer changes.")),
+        owed="the full evaluation on data/full.jsonl: f1 >= 0.45, f1 drop <= 0.05",
+        at=iso(60),
+        expires_at=iso(-due),
+        state=state,
+    )
+    return replace(plain, **more)
+
+
 def opted_out() -> ReleaseRecord:
-    skip = OptOut("skip-e2e-evaluation", 42, "sam", iso(70))
     laid = tuple(replace(stage, state=S, detail="") if stage.name == "evaluate-full" else stage for stage in APPROVING)
     changes = (change(42, "Fix a typo in the opening hours", "sam"), change(43, "Link the new returns form", "alex"))
     places = (deployment("dev", 40), deployment("nonprod", 18))
-    return record(laid=laid, opt_outs=(skip,), changes=changes, evaluations=(minimal(),), deployments=places)
+    return record(
+        laid=laid,
+        opt_outs=debt().opt_outs,
+        debt=debt(),
+        changes=changes,
+        evaluations=(minimal(),),
+        deployments=places,
+    )
+
+
+def superseded() -> ReleaseRecord:
+    laid = tuple(replace(stage, state=C) if stage.state in (R, W) else stage for stage in APPROVING)
+    reason = "A newer commit reached prod first: 9b07d3e. It holds this one's changes too."
+    newer = f"release-contoso.helpdesk-{BASELINE_SHA}"
+    return record(Outcome.SUPERSEDED, laid, reason=reason, superseded_by=newer, evaluations=(minimal(),))
+
+
+def overridden() -> ReleaseRecord:
+    """Return a release that went on although its full evaluation failed, and whose opt-out was refused before."""
+    full, _, _ = evaluations(drift=0.3)
+    laid = tuple(
+        replace(stage, state=F, detail="f1 drop <= 0.05") if stage.name == "evaluate-full" else stage
+        for stage in APPROVING
+    )
+    at = next(number for number, stage in enumerate(laid, 1) if stage.name == "evaluate-full")
+    laid = (*laid[:at], Stage("override", P, iso(25), iso(21), "by maria@contoso.example"), *laid[at:])
+    reason = "The judge marks the new wording down; ten rows read by hand are fine."
+    given = Override(full.id, full.verdict, "maria@contoso.example", reason, iso(21), DIGEST)
+    refused = opt_out(
+        41, "alex", reason="Prompt only.", refused="the change touches flows/chat/answer.jinja2 (flows/**)"
+    )
+    return record(
+        laid=laid,
+        overrides=(given,),
+        refused_opt_outs=(refused,),
+        evaluations=(minimal(), full),
+        deployments=(deployment("dev", 40), deployment("nonprod", 18)),
+    )
 
 
 def rejected() -> ReleaseRecord:
@@ -270,12 +330,16 @@ def expired() -> ReleaseRecord:
 
 
 def vote(
-    approver: str, decision: str = "approve", comment: str = "Looks good on the worst rows too.", minutes: float = 5
+    approver: str,
+    decision: str = "approve",
+    comment: str = "Looks good on the worst rows too.",
+    minutes: float = 5,
+    waives: bool = False,
 ) -> Vote:
-    return Vote(approver, f"{approver}@contoso.example", decision, comment, DIGEST, iso(minutes))
+    return Vote(approver, f"{approver}@contoso.example", decision, comment, DIGEST, iso(minutes), waives)
 
 
-def evidence(opted: bool = False) -> Evidence:
+def evidence(opted: bool = False, owed: Debt | None = None) -> Evidence:
     """Return what the approvers of prod see."""
     full, _, _ = evaluations(drift=0.04)
     source = opted_out() if opted else released()
@@ -292,12 +356,21 @@ def evidence(opted: bool = False) -> Evidence:
         approvers=("maria", "jonas", "priya"),
         approvals=2,
         prevent_self_approval=True,
+        debt=owed or source.debt,
     )
 
 
-def approval_request(expires_in_minutes: float = 60 * 50) -> ApprovalRequest:
+def stopped_evidence() -> Evidence:
+    """Return what those who may override see."""
+    full, _, _ = evaluations(drift=0.3)
+    places = (deployment("dev", 20),)
+    known = replace(evidence(), environment="override", evaluations=(minimal(), full), deployments=places)
+    return replace(known, prevent_self_approval=False, approvals=1)
+
+
+def approval_request(expires_in_minutes: float = 60 * 50, **more: Any) -> ApprovalRequest:
     people = ("maria", "jonas", "priya", "alex")
-    return ApprovalRequest(
+    plain = ApprovalRequest(
         release=f"release-contoso.helpdesk-{SHA}",
         environment="prod",
         digest=DIGEST,
@@ -309,7 +382,17 @@ def approval_request(expires_in_minutes: float = 60 * 50) -> ApprovalRequest:
         remind_at=iso(-60),
         expires_at=iso(-expires_in_minutes),
         instance="approval",
+        groups={"jonas": "contoso/release-managers", "priya": "contoso/release-managers"},
     )
+    return replace(plain, **more)
+
+
+def group_request() -> ApprovalRequest:
+    return approval_request(approvers=("maria", GROUP), nonces=("n", "n"), round=2, groups={})
+
+
+def override_request() -> ApprovalRequest:
+    return approval_request(environment="override", approvers=("maria", "jonas"), approvals=1, excluded=(), groups={})
 
 
 def progress(done: int = 132, total: int = 300) -> list[dict[str, Any]]:

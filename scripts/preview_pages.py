@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from domain.models import ApprovalRequest, Evidence, ReleaseRecord, Vote
 from scripts import preview_data as data
 from triggers.render import CSP, render
 from triggers.views import (
+    Viewer,
     approval_page,
     evaluation_page,
     message_page,
     release_list_page,
     release_page,
+    replaced_page,
     sign_in_page,
 )
 
@@ -83,25 +86,64 @@ def _approval_pages() -> Iterator[Page]:
     ):
         view = approval(viewer, votes, minutes)
         yield f"approval-{name}", f"Approval page: {name}", "approval.html", view
-    yield (
-        "approval-opt-out",
-        "Approval page of a release that opted out",
-        "approval.html",
-        approval("maria", [], 90, True),
-    )
+    owing = data.approval_request(90, debt_open=True)
+    waived = data.vote("jonas", comment="A typo in the opening hours, nothing the model sees.", waives=True)
+    for name, what, view in (
+        (
+            "debt",
+            "of a release with evaluation debt",
+            show(owing, data.evidence(True), "maria", [waived], data.opted_out()),
+        ),
+        (
+            "debt-expired",
+            "of a release whose debt has expired",
+            show(owing, data.evidence(True, data.debt(due=-30)), "maria", [], data.opted_out()),
+        ),
+        (
+            "groups",
+            "through an Entra group's link, second round",
+            show(data.group_request(), data.evidence(), data.GROUP),
+        ),
+        (
+            "superseded",
+            "of a release that a newer one overtook",
+            show(data.approval_request(), data.evidence(), "maria", [], data.superseded()),
+        ),
+        (
+            "override",
+            "that overrides a failed evaluation",
+            show(data.override_request(), data.stopped_evidence(), "maria"),
+        ),
+    ):
+        yield f"approval-{name}", f"Page {what}", "approval.html", view
+    news = ("The evaluation debt was paid: the full evaluation passed.", "The full evaluation ran: passed, f1 0.583.")
+    again = replaced_page(data.approval_request(), news, yes, "/api/approvals/newest")
+    yield "approval-replaced", "Link of an earlier round", "message.html", again
 
 
-def approval(viewer: str, votes: list[Any], minutes: float, opted: bool = False) -> Any:
+def approval(viewer: str, votes: list[Any], minutes: float) -> Any:
     """Build the approval page for one person at one moment."""
+    return show(data.approval_request(minutes), data.evidence(), viewer, votes)
+
+
+def show(
+    request: ApprovalRequest,
+    evidence: Evidence,
+    viewer: str,
+    votes: Sequence[Vote] = (),
+    record: ReleaseRecord | None = None,
+) -> Any:
+    """Build the page that asks a question on some evidence."""
     return approval_page(
-        data.evidence(opted),
-        data.approval_request(minutes),
+        evidence,
+        request,
         votes,
         data.NOW,
-        viewer=viewer,
+        viewer=Viewer(viewer, f"{'eve' if ':' in viewer else viewer}@contoso.example", viewer in request.excluded),
         action="/api/approvals/sample",
         csrf="sample-form-seal",
         rows=_rows(0.04),
+        record=record,
     )
 
 

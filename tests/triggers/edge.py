@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +16,7 @@ import azure.functions as func
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 from selectolax.lexbor import LexborHTMLParser
 
-from activities.open_approval import ask
+from activities.open_approval import ask, evidence_of
 from adapters import records
 from adapters.blobs import Blobs
 from domain import approvals, blob_names, timeline
@@ -23,11 +25,15 @@ from domain.models import ApprovalRequest, ReleaseRecord, RowChange, StageState
 from settings import Settings
 from tests import samples
 from tests.fakes import row
-from triggers import approval_links
+from triggers import approval_links, overrides
 
 ORIGIN = "https://drawbridge.acme.example"
 PEOPLE = {name: f"{name}@acme.example" for name in ("alex", "maria", "jonas", "priya")}
 FROM_OUR_PAGE = {"origin": ORIGIN, "sec-fetch-site": "same-origin"}
+LINKS = {
+    False: ("approvals", approval_links.approval_form, approval_links.approval_vote),
+    True: ("overrides", overrides.override_form, overrides.override_vote),
+}
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
@@ -133,13 +139,35 @@ class Edge:
     blobs: Blobs
     client: FakeDurable = field(default_factory=FakeDurable)
 
-    def open(self, environment: str = "prod", at: datetime | None = None, **fields: Any) -> ApprovalRequest:
-        """Ask an environment's approvers, as the release does. `fields` change the environment's rules."""
-        rules = {"name": environment, "approvers": ["maria", "jonas", "alex"], "approvals": 2, **fields}
-        excluded = ("alex",) if rules.get("prevent_self_approval") else ()
-        opened = (at or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        config = Environment.model_validate(rules)
-        return ask(record(), config, excluded, f"{samples.RELEASE}.approve-{environment}", opened, self.blobs)
+    def open(
+        self,
+        environment: str = "prod",
+        at: datetime | None = None,
+        evidence: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> ApprovalRequest:
+        """Ask an environment's approvers, as the release does: anew when `evidence` has changed.
+
+        `fields` change the request.
+        """
+        opened = at or datetime.now(UTC)
+        people = fields.pop("approvers", ("maria", "jonas", "alex"))
+        request = ApprovalRequest(
+            release=samples.RELEASE,
+            environment=environment,
+            digest="",
+            approvers=people,
+            nonces=tuple(secrets.token_urlsafe(32) for _ in people),
+            approvals=2,
+            excluded=(),
+            opened_at=_text(opened),
+            remind_at=_text(opened + timedelta(days=1)),
+            expires_at=_text(opened + timedelta(days=3)),
+            instance=f"{samples.RELEASE}.approve-{environment}",
+        )
+        rules = Environment.model_validate({"name": environment, "approvers": ["maria"]})
+        shown = replace(evidence_of(record(), rules), **(evidence or {}))
+        return ask(replace(request, **fields), shown, self.blobs)[0]
 
     def link(self, asked: ApprovalRequest, login: str) -> str:
         """Return the token of a person's link."""
@@ -151,12 +179,15 @@ class Edge:
 
     async def looking(self, token: str, who: str | None, method: str = "GET", **headers: str) -> Answer:
         """Open a link, among other things that happen at once."""
-        asked = request(f"/api/approvals/{token}", method, who, headers=dashed(headers))
-        return Answer(await plain_function(approval_links.approval_form)(asked))
+        path, show, _ = LINKS["~override~" in token]
+        asked = request(f"/api/{path}/{token}", method, who, headers=dashed(headers))
+        return Answer(await plain_function(show)(asked))
 
-    def form(self, token: str, who: str, decision: str = "approve", comment: str = "") -> dict[str, str]:
+    def form(
+        self, token: str, who: str, decision: str = "approve", comment: str = "", **headers: str
+    ) -> dict[str, str]:
         """Return what a browser would send from the page behind a link."""
-        return {**self.look(token, who).fields(), "decision": decision, "comment": comment}
+        return {**self.look(token, who, **headers).fields(), "decision": decision, "comment": comment}
 
     def send(self, token: str, who: str | None, fields: Mapping[str, str] | bytes, **headers: str) -> Answer:
         """Send a form; headers are those of our own page unless given."""
@@ -167,8 +198,9 @@ class Edge:
         body = fields if isinstance(fields, bytes) else urlencode(fields).encode()
         sent = {**FORM, **FROM_OUR_PAGE, **dashed(headers)}
         present = {name: value for name, value in sent.items() if value}
-        asked = request(f"/api/approvals/{token}", "POST", who, body, headers=present)
-        return Answer(await plain_function(approval_links.approval_vote)(asked, self.client))
+        path, _, take = LINKS["~override~" in token]
+        asked = request(f"/api/{path}/{token}", "POST", who, body, headers=present)
+        return Answer(await plain_function(take)(asked, self.client))
 
     def votes(self, asked: ApprovalRequest) -> dict[str, tuple[str, str]]:
         """Return the stored votes: decision and comment by approver."""
@@ -186,6 +218,16 @@ class Edge:
     def _run(self, work: Any) -> Answer:
         answer: Answer = asyncio.run(work)
         return answer
+
+
+def in_groups(*groups: str) -> str:
+    """Return the platform's header for somebody in these Entra groups."""
+    claims = [{"typ": "name", "val": "somebody"}, *({"typ": "groups", "val": group} for group in groups)]
+    return base64.b64encode(json.dumps({"auth_typ": "aad", "claims": claims}).encode()).decode()
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def record(**fields: Any) -> ReleaseRecord:

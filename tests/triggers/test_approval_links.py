@@ -14,9 +14,10 @@ import pytest
 
 from adapters import records
 from domain import approvals, blob_names
+from domain.models import ApprovalRequest, Debt, DebtState, OptOut, Outcome, Verdict
 from tests import samples
 from tests.triggers.conftest import LINK_SECRET
-from tests.triggers.edge import ORIGIN, Edge, lines, store_rows
+from tests.triggers.edge import ORIGIN, Edge, in_groups, lines, record, store_rows
 from triggers import approval_links
 
 
@@ -24,6 +25,13 @@ def refused(caplog: Any) -> dict[str, Any]:
     """Return the only refusal there is in the log."""
     (line,) = [line for event in ("vote", "approval-page") for line in lines(caplog, event) if "reason" in line]
     return line
+
+
+def audited(edge: Edge, what: str) -> list[dict[str, Any]]:
+    """Return the records of the audit log about one kind of thing."""
+    files = [name for name in edge.blobs.names("audit/") if name.endswith(".jsonl")]
+    records = [json.loads(line) for name in files for line in (edge.blobs.read(name) or b"").splitlines()]
+    return [record for record in records if record["what"] == what]
 
 
 def test_looking_a_hundred_times_changes_nothing(edge: Edge) -> None:
@@ -293,7 +301,7 @@ def test_identity_headers_count_for_nothing_without_the_platform(edge: Edge, mon
 
 def test_author_sees_why_there_is_no_form_and_cannot_send_one(edge: Edge) -> None:
     """Where self-approval is barred, a form made by hand does not help either."""
-    asked = edge.open(prevent_self_approval=True)
+    asked = edge.open(excluded=("alex",))
     token = edge.link(asked, "alex")
 
     page = edge.look(token, "alex")
@@ -301,7 +309,7 @@ def test_author_sees_why_there_is_no_form_and_cannot_send_one(edge: Edge) -> Non
     sent = edge.send(token, "alex", {"csrf": csrf, "digest": asked.digest, "decision": "approve"})
 
     assert page.status == 200
-    assert "you wrote part of this release, and prod does not allow approving one's own work" in page.text()
+    assert "you had a part in this release, and prod does not allow approving one's own work" in page.text()
     assert page.fields() == {}
     assert sent.status == 403
     assert "bars self-approval" in sent.text()
@@ -415,18 +423,265 @@ def test_vote_on_another_digest_than_the_one_asked_is_refused(edge: Edge) -> Non
     assert edge.votes(asked) == {}
 
 
-def test_question_asked_anew_makes_older_links_worthless(edge: Edge) -> None:
-    """New evidence, new links."""
+def again(edge: Edge, **fields: Any) -> ApprovalRequest:
+    """Put new evidence before the approvers: a full evaluation came in."""
+    known = (samples.summary(), samples.summary("full", verdict=Verdict.FAILED))
+    return edge.open(evidence={"evaluations": known}, **fields)
+
+
+def test_older_link_says_what_has_changed_and_where_the_newest_is(edge: Edge, caplog: Any) -> None:
+    """Also to who voted on the old evidence, whose vote does not count any more."""
+    first = edge.open()
+    old = edge.link(first, "maria")
+    edge.send(old, "maria", edge.form(old, "maria"))
+    second = again(edge)
+
+    answer = edge.look(old, "maria")
+
+    assert (answer.status, answer.title) == (410, "New evidence")
+    assert "the evidence you voted on (you approved, " in answer.text()
+    assert "The full evaluation ran: failed" in answer.text()
+    newest = edge.link(second, "maria")
+    assert answer.links()[0] == f"/api/approvals/{newest}"
+    assert "2nd time, on new evidence" in edge.look(newest, "maria").text()
+    assert "0 of 2 approvals" in edge.look(newest, "maria").text()
+    assert refused(caplog)["status"] == 410
+
+
+def test_form_of_older_evidence_is_refused_and_not_kept(edge: Edge) -> None:
+    """A page that was open when the evidence changed cannot decide about the new one."""
+    first = edge.open()
+    token = edge.link(first, "jonas")
+    form = edge.form(token, "jonas", "reject")
+    second = again(edge)
+
+    answer = edge.send(token, "jonas", form)
+
+    assert answer.status == 410
+    assert "New evidence has replaced the evidence this link was for" in answer.text()
+    assert edge.votes(first) == edge.votes(second) == {}
+    assert edge.client.rung == []
+
+
+def test_older_link_is_worth_nothing_to_who_is_not_asked_any_more(edge: Edge) -> None:
+    """Nor to anybody else, nor is the newest link handed out."""
+    token = edge.link(edge.open(), "jonas")
+    newest = edge.link(again(edge, approvers=("maria", "alex")), "maria")
+
+    for who in ("jonas", "eve@evil.example"):
+        answer = edge.look(token, who)
+        assert answer.status == 404
+        assert newest not in answer.html
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (Outcome.SUPERSEDED, "ended as superseded: A newer commit"),
+        (Outcome.CANCELLED, "ended as cancelled: A newer commit"),
+    ],
+)
+def test_link_of_a_release_that_ended_says_so(edge: Edge, outcome: Outcome, words: str) -> None:
+    """By which release it was overtaken, and no vote is taken."""
     asked = edge.open()
     token = edge.link(asked, "maria")
     form = edge.form(token, "maria")
-    newer = replace(asked, digest="e" * 64)
-    edge.blobs.write_json(blob_names.approval_request(asked.release, "prod"), samples.wire(newer))
+    ended = replace(record(outcome=outcome, reason="A newer commit."), superseded_by="release-acme.helpdesk-newer")
+    edge.blobs.write_json(blob_names.record(asked.release), samples.wire(ended))
+
+    page, sent = edge.look(token, "maria"), edge.send(token, "maria", form)
+
+    assert words in page.text()
+    assert "/api/releases/release-acme.helpdesk-newer" in page.links()
+    assert page.fields() == {}
+    assert (sent.status, edge.votes(asked)) == (410, {})
+    assert f"This release ended as {outcome.value}. A newer commit." in sent.text()
+
+
+TEAM, LEADS = "entra:11111111-aaaa-4bbb-8ccc-222222222222", "entra:33333333-dddd-4eee-8fff-444444444444"
+
+
+def group(approver: str) -> str:
+    """Return the header of somebody in this group."""
+    return in_groups(approver.removeprefix("entra:").upper())
+
+
+def test_everybody_in_a_group_votes_through_its_one_link(edge: Edge) -> None:
+    """Each under their own name, once."""
+    asked = edge.open(approvers=(TEAM,))
+    token = edge.link(asked, TEAM)
+
+    for who in ("eve", "joe", "eve"):
+        form = edge.form(token, who, x_ms_client_principal=group(TEAM))
+        edge.send(token, who, form, x_ms_client_principal=group(TEAM))
+
+    votes = records.read_votes(edge.blobs, asked)
+    assert {(vote.approver, vote.principal) for vote in votes} == {(TEAM, "eve"), (TEAM, "joe")}
+    assert approvals.decide(asked, votes) is approvals.Decision.APPROVED
+
+
+def test_person_in_two_groups_counts_once(edge: Edge) -> None:
+    """The second link says that the vote is in already."""
+    asked = edge.open(approvers=(TEAM, LEADS))
+    both = in_groups(TEAM[6:], LEADS[6:])
+    forms = {name: edge.form(edge.link(asked, name), "eve", x_ms_client_principal=both) for name in (TEAM, LEADS)}
+
+    answers = [
+        edge.send(edge.link(asked, name), "eve", form, x_ms_client_principal=both) for name, form in forms.items()
+    ]
+
+    assert [answer.status for answer in answers] == [200, 200]
+    assert len(records.read_votes(edge.blobs, asked)) == 1
+    again = edge.look(edge.link(asked, LEADS), "eve", x_ms_client_principal=both)
+    assert "eve, your vote is recorded" in again.text()
+
+
+def test_group_link_is_for_nobody_outside_the_group(edge: Edge) -> None:
+    """Not for another group's members either; and the message says what may be wrong."""
+    asked = edge.open(approvers=(TEAM,))
+    token = edge.link(asked, TEAM)
+    form = edge.form(token, "eve", x_ms_client_principal=group(TEAM))
+
+    answers = [edge.send(token, "eve", form, x_ms_client_principal=header) for header in ("", group(LEADS), "nonsense")]
+
+    assert {answer.status for answer in answers} == {403}
+    assert "which your sign-in does not name" in answers[0].text()
+    assert edge.votes(asked) == {}
+
+
+def test_author_may_not_vote_through_a_group(edge: Edge) -> None:
+    """It is the person who is barred, however they come in."""
+    asked = edge.open(approvers=(TEAM,), excluded=("alex",))
+    token = edge.link(asked, TEAM)
+    csrf = approvals.form_seal(token, "alex@acme.example", asked.digest, LINK_SECRET)
+    fields = {"csrf": csrf, "digest": asked.digest, "decision": "approve"}
+
+    page = edge.look(token, "alex", x_ms_client_principal=group(TEAM))
+    sent = edge.send(token, "alex", fields, x_ms_client_principal=group(TEAM))
+
+    assert page.fields() == {}
+    assert "alex@acme.example, you had a part in this release" in page.text()
+    assert (sent.status, edge.votes(asked)) == (403, {})
+
+
+DEBT = Debt(
+    samples.REPOSITORY,
+    samples.RELEASE,
+    samples.SHA,
+    (OptOut("skip-e2e-evaluation", 7, "alex", "2026-11-23T08:00:00Z", "only a typo"),),
+    "the full evaluation on data/full.jsonl",
+    "2026-11-23T09:00:00Z",
+    "2099-11-30T09:00:00Z",
+)
+
+
+def owing(edge: Edge, debt: Debt = DEBT) -> str:
+    """Ask about a release with evaluation debt; return maria's link."""
+    edge.blobs.write_json(blob_names.debt(debt.repository, debt.commit), samples.wire(debt))
+    return edge.link(edge.open(evidence={"debt": debt}, debt_open=True), "maria")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "words"),
+    [
+        ({}, 409, "Wait for tonight's run"),
+        ({"comment": "fine"}, 409, "or tick “Waive the evaluation debt” and say why"),
+        ({"waives": "no", "comment": "fine"}, 409, "Wait for tonight's run"),
+        ({"waives": "yes"}, 400, "Say in the comment why the evaluation debt is waived"),
+        ({"waives": "yes", "comment": " \n "}, 400, "Say in the comment why the evaluation debt is waived"),
+    ],
+)
+def test_approving_in_the_face_of_debt_needs_the_waiver_and_a_reason(
+    edge: Edge, fields: dict[str, str], status: int, words: str
+) -> None:
+    """Nothing is recorded as a vote; that it was tried is."""
+    token = owing(edge)
+
+    answer = edge.send(token, "maria", {**edge.form(token, "maria"), **fields})
+
+    assert answer.status == status
+    assert words in answer.text()
+    assert edge.blobs.names(blob_names.votes(samples.RELEASE, "prod", 1)) == []
+    (trace,) = audited(edge, "refusal")
+    assert (trace["who"], trace["subject"]) == ("maria@acme.example", samples.RELEASE)
+    assert words in trace["details"]["reason"]
+
+
+def test_waiver_is_kept_with_the_vote_and_in_the_audit_log(edge: Edge) -> None:
+    """With its reason and the evidence it was given on."""
+    token = owing(edge)
+    page = edge.look(token, "maria")
+
+    answer = edge.send(token, "maria", {**edge.form(token, "maria", comment="only a typo"), "waives": "yes"})
+
+    assert "@alex put skip-e2e-evaluation on #7" in page.text(".debt")
+    assert answer.status == 200
+    assert "The evaluation debt is waived" in answer.text()
+    request = records.need_request(edge.blobs, samples.RELEASE, "prod")
+    (vote,) = records.read_votes(edge.blobs, request)
+    assert (vote.waives, vote.comment) == (True, "only a typo")
+    (trace,) = audited(edge, "vote")
+    assert trace["evidence"] == request.digest
+    assert trace["details"] == {
+        "environment": "prod",
+        "round": "1",
+        "decision": "approve",
+        "approver": "maria",
+        "comment": "only a typo",
+        "waives": "the evaluation debt",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"expires_at": "2026-01-01T00:00:00Z"}, "expired at 2026-01-01T00:00:00Z and cannot be waived any more"),
+        ({"state": DebtState.FAILED}, "there is nothing left to waive"),
+        ({"state": DebtState.PAID}, "was paid meanwhile"),
+    ],
+)
+def test_debt_that_moved_on_after_the_question_counts_as_it_stands(
+    edge: Edge, changed: dict[str, Any], words: str
+) -> None:
+    """The evidence says open; the debt itself says otherwise."""
+    token = owing(edge)
+    form = {**edge.form(token, "maria", comment="only a typo"), "waives": "yes"}
+    now = replace(DEBT, **changed)
+    edge.blobs.write_json(blob_names.debt(now.repository, now.commit), samples.wire(now))
 
     answer = edge.send(token, "maria", form)
 
-    assert answer.status == 404
-    assert "new evidence has replaced it" in answer.text()
+    assert answer.status == 409
+    assert words in answer.text()
+
+
+def test_release_with_debt_can_be_rejected_without_more_words(edge: Edge) -> None:
+    """A waiver is for letting it through; ticked by mistake it is no part of a rejection."""
+    token = owing(edge)
+
+    answer = edge.send(token, "maria", {**edge.form(token, "maria", "reject"), "waives": "yes"})
+
+    assert answer.status == 200
+    assert "waived" not in answer.text()
+
+
+def test_vote_and_refusals_are_audited_once_each(edge: Edge) -> None:
+    """However often the same form is sent."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria", comment="fine")
+
+    for _ in range(2):
+        edge.send(token, "maria", form)
+        edge.send(token, "maria", {**form, "decision": "reject"})
+
+    (vote,), (refusal,) = audited(edge, "vote"), audited(edge, "refusal")
+    assert (vote["who"], vote["evidence"], vote["details"]["decision"]) == (
+        "maria@acme.example",
+        asked.digest,
+        "approve",
+    )
+    assert "You have voted already" in refusal["details"]["reason"]
 
 
 def test_expired_question_takes_no_vote(edge: Edge, caplog: Any) -> None:

@@ -1,6 +1,6 @@
 """What each page shows, built from the domain's models without any I/O. `triggers.render` turns a view into HTML."""
 
-from triggers.views.approval import ApprovalView, approval_page
+from triggers.views.approval import ApprovalView, Viewer, approval_page, replaced_page
 from triggers.views.common import MessageView, SignInView, message_page, sign_in_page
 from triggers.views.evaluation import EvaluationView, evaluation_page
 from triggers.views.release import ReleaseListView, ReleaseView, release_list_page, release_page
@@ -12,10 +12,12 @@ __all__ = [
     "ReleaseListView",
     "ReleaseView",
     "SignInView",
+    "Viewer",
     "approval_page",
     "evaluation_page",
     "message_page",
     "release_list_page",
     "release_page",
+    "replaced_page",
     "sign_in_page",
 ]

@@ -9,6 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from domain.approvals import GROUP
 from domain.messages import headline, next_step, stage_title
 from domain.models import Deployment, Outcome, ReleaseRecord, Stage, StageState, Vote
 from domain.timeline import current_stages
@@ -90,10 +91,11 @@ class DeploymentView:
 @dataclass(frozen=True)
 class VoteView:
     environment: str
-    approver: str
-    principal: str
+    who: str
+    also: str  # the sign-in name, or through which group
     chip: Chip
     comment: str
+    waives: bool  # the evaluation debt
     at: Moment | None
 
 
@@ -185,8 +187,17 @@ def deployment_views(deployments: Iterable[Deployment], now: datetime) -> tuple[
 
 def vote_view(environment: str, vote: Vote, now: datetime) -> VoteView:
     chip = Chip("passed", "approved") if vote.decision == "approve" else Chip("rejected", "rejected")
+    group = vote.approver.startswith(GROUP)
     principal = "" if vote.principal == vote.approver else vote.principal
-    return VoteView(environment, vote.approver, principal, chip, vote.comment, moment(vote.at, now))
+    return VoteView(
+        environment=environment,
+        who=principal if group else f"@{vote.approver}",
+        also=f"in the Entra group {vote.approver.removeprefix(GROUP)}" if group else principal,
+        chip=chip,
+        comment=vote.comment,
+        waives=vote.waives,
+        at=moment(vote.at, now),
+    )
 
 
 def _next_step(record: ReleaseRecord) -> str:

@@ -77,7 +77,7 @@ def test_opt_out_is_shown_as_skipped_by_whom_and_not_as_passed(page):
     skipped = shown(page, data.opted_out())
     stage = skipped.one(".timeline li.skipped")
 
-    assert "skipped by @sam: label skip-e2e-evaluation on change #42" in stage.text()
+    assert "skipped by @sam because Only the opening hours" in stage.text()
     assert "passed" not in stage.html
     assert "Nothing here says how good" in skipped.text(".call.warn")
 

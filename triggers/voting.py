@@ -1,0 +1,317 @@
+"""What approval and override links share: looking changes nothing; deciding is a form that the right person sends."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from adapters import audit, connect, debts, records
+from adapters.blobs import Blobs
+from domain import approvals, blob_names, evidence_news
+from domain.errors import BadRequest, Conflict, DrawbridgeError, Expired, NotFound, Unauthorized, Unavailable
+from domain.models import ApprovalRequest, Debt, Evidence, Outcome, ReleaseRecord, Vote
+from domain.wire import read
+from settings import Settings
+from triggers import forms
+from triggers.answers import page, refusal_page, refused, structured
+from triggers.identity import Person, person, principal, refuse_cross_site
+from triggers.views import Viewer, approval_page, message_page, replaced_page, sign_in_page
+
+log = logging.getLogger("drawbridge.approvals")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Approval links or override links: where they are, and the words that differ."""
+
+    path: str
+    event: str  # in logs and in the audit
+    purpose: str
+    about: str  # what was decided, for the page that says it is recorded
+
+    def takes(self, environment: str) -> bool:
+        """Say whether a question is of this kind."""
+        return (environment == approvals.OVERRIDE) is (self.event == "override")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A link that was believed: what it asks, on what evidence, and of whom."""
+
+    token: str
+    number: int  # of the approver in the request
+    approver: str
+    person: Person
+    request: ApprovalRequest
+    evidence: Evidence
+    record: ReleaseRecord | None
+    debt: Debt | None  # as it stands now
+
+
+class Replaced(Expired):
+    """A link of an earlier round, opened by somebody who is asked again."""
+
+    def __init__(self, request: ApprovalRequest, news: tuple[str, ...], voted: Vote | None, newest: str) -> None:
+        super().__init__("New evidence has replaced the one that this link was for.")
+        self.request, self.news, self.voted, self.newest = request, news, voted, newest
+
+
+async def show(req: func.HttpRequest, settings: Settings, kind: Kind) -> func.HttpResponse:
+    """Show the evidence and a form. Mail scanners and previews may open this as often as they like."""
+    try:
+        return await asyncio.to_thread(_show, req, settings, kind)
+    except DrawbridgeError as error:
+        return _refuse(req, settings, kind, error, f"{kind.path.removesuffix('s')}-page")
+
+
+async def take(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient, settings: Settings, kind: Kind
+) -> func.HttpResponse:
+    """Record one vote, once, and ring for the orchestration that waits."""
+    token = req.route_params["token"]
+    try:
+        refuse_cross_site(req.headers, settings.public_url)
+        blobs = connect.blobs(settings)
+        case = await asyncio.to_thread(_believe, req, settings, kind, blobs)
+        vote, open_still = await asyncio.to_thread(_decide, req, case, settings, kind, blobs)
+        if open_still:
+            # A vote that is recorded counts, even if nobody hears this ring: the deadline reads all votes again.
+            await _ring(client, case)
+    except DrawbridgeError as error:
+        return _refuse(req, settings, kind, error, kind.event)
+    structured(log, kind.event, link=_public_part(token), decision=vote.decision, principal=vote.principal)
+    return page("message.html", _recorded(case, vote, kind, open_still))
+
+
+def approval_url(request: ApprovalRequest, number: int, settings: Settings) -> str:
+    """Return the path of an approver's own link."""
+    path = "overrides" if request.environment == approvals.OVERRIDE else "approvals"
+    return f"/api/{path}/{approvals.link_token(request, number, settings.link_secret)}"
+
+
+def own_number(request: ApprovalRequest, who: Person, settings: Settings) -> int | None:
+    """Return which of a request's links is for a person, theirs before one of a group; None when there is none."""
+    mine = [
+        number
+        for number, approver in enumerate(request.approvers)
+        if approvals.is_for(approver, who.name, settings.people, who.groups)
+    ]
+    return min(mine, key=lambda number: request.approvers[number].startswith(approvals.GROUP)) if mine else None
+
+
+async def _ring(client: df.DurableOrchestrationClient, case: Case) -> None:
+    bell = approvals.doorbell(case.request.environment, case.number)
+    try:
+        await client.raise_event(case.request.instance, bell, {"approver": case.approver})
+    except Exception as error:  # the SDK has no narrower class
+        raise Unavailable(
+            "Your vote is recorded, but the release could not be told yet. Send the form again."
+        ) from error
+
+
+def _show(req: func.HttpRequest, settings: Settings, kind: Kind) -> func.HttpResponse:
+    blobs, token = connect.blobs(settings), req.route_params["token"]
+    case = _believe(req, settings, kind, blobs, may_vote=False)
+    action = f"/api/{kind.path}/{token}"
+    view = approval_page(
+        case.evidence,
+        case.request,
+        records.read_votes(blobs, case.request),
+        datetime.now(UTC),
+        viewer=_viewer(case, settings),
+        action=action,
+        csrf=_seal(case, settings),
+        rows=records.rows_behind(blobs, case.evidence.evaluations),
+        record=case.record,
+        debt=case.debt,
+    )
+    return page("approval.html", view)
+
+
+def _viewer(case: Case, settings: Settings) -> Viewer:
+    name = case.person.name
+    return Viewer(case.approver, name, approvals.is_excluded(name, case.request, settings.people))
+
+
+def _believe(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs, may_vote: bool = True) -> Case:
+    """Check everything about the link and the person before anything is shown or counted."""
+    who = person(req.headers, settings.authentication)
+    if not who:
+        raise Unauthorized(f"Sign in to see and {kind.purpose}.")
+    link = approvals.read_link(req.route_params["token"])
+    if not kind.takes(link.environment):
+        raise NotFound("This link is not complete. Open it again from the pull request's comment.")
+    request = records.read_request(blobs, link.release, link.environment)
+    try:
+        approver = approvals.check_link(link, request, settings.link_secret)
+    except NotFound:
+        _refuse_replaced(request, who, settings, blobs)
+        raise
+    assert request is not None  # noqa: S101 - check_link refuses a link without a request
+    approvals.check_person(approver, who.name, settings.people, who.groups)
+    if may_vote:
+        approvals.check_eligible(who.name, request, settings.people)
+    stored = blobs.read_json(blob_names.evidence(link.release, link.environment, request.round))
+    evidence = approvals.check_evidence(stored, request)
+    kept = blobs.read_json(blob_names.record(link.release))
+    record = read(ReleaseRecord, kept) if kept else None
+    owed = debts.find(blobs, evidence.repository, evidence.commit.sha) if request.debt_open else None
+    token = req.route_params["token"]
+    return Case(token, link.approver, approver, who, request, evidence, record, owed or evidence.debt)
+
+
+def _refuse_replaced(request: ApprovalRequest | None, who: Person, settings: Settings, blobs: Blobs) -> None:
+    """Tell an approver who comes with an older link what has changed, and where the newest link is."""
+    number = own_number(request, who, settings) if request and request.round > 1 else None
+    if request is None or number is None:
+        return
+    voted = records.read_vote(blobs, request, who.name, range(request.round - 1, 0, -1))
+    before, now = (
+        blobs.read_json(blob_names.evidence(request.release, request.environment, one))
+        for one in (request.round - 1, request.round)
+    )
+    news = evidence_news.changed(read(Evidence, before), read(Evidence, now)) if before and now else ()
+    raise Replaced(request, news, voted, approval_url(request, number, settings))
+
+
+def _decide(req: func.HttpRequest, case: Case, settings: Settings, kind: Kind, blobs: Blobs) -> tuple[Vote, bool]:
+    """Keep the vote and its trace; return it, and whether somebody still waits for it."""
+    try:
+        vote = _read_vote(req, case, settings)
+        open_still = _record(case, vote, blobs)
+    except DrawbridgeError as error:
+        if not isinstance(error, Unavailable):
+            _keep_refusal(case, str(error), kind, blobs)
+        raise
+    details = {"environment": case.request.environment, "round": str(case.request.round), "decision": vote.decision}
+    details |= {"approver": vote.approver} if vote.approver != vote.principal else {}
+    details |= {"comment": vote.comment} if vote.comment else {}
+    details |= {"waives": "the evaluation debt"} if vote.waives else {}
+    audit.record(
+        blobs,
+        key=f"{_place(case)}:{vote.principal.casefold()}",
+        what=kind.event,
+        who=vote.principal,
+        subject=case.request.release,
+        evidence=vote.digest,
+        details=details,
+        at=vote.at,
+    )
+    return vote, open_still
+
+
+def _keep_refusal(case: Case, reason: str, kind: Kind, blobs: Blobs) -> None:
+    # One record for each reason that a person was given, however often the form is sent again.
+    reasons = hashlib.sha256(reason.encode("utf-8", "replace")).hexdigest()[:16]
+    audit.record(
+        blobs,
+        key=f"{_place(case)}:{case.person.name.casefold()}:refused:{reasons}",
+        what="refusal",
+        who=case.person.name,
+        subject=case.request.release,
+        evidence=case.request.digest,
+        details={"environment": case.request.environment, "of": kind.event, "reason": reason},
+    )
+
+
+def _place(case: Case) -> str:
+    return f"{case.request.release}:{case.request.environment}:{case.request.round}"
+
+
+def _read_vote(req: func.HttpRequest, case: Case, settings: Settings) -> Vote:
+    form = forms.read_form(req)
+    forms.check_seal(form, _seal(case, settings))
+    if form.get("decision") not in {approvals.APPROVE, approvals.REJECT}:
+        raise BadRequest("Choose approve or reject.")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    vote = Vote(
+        approver=case.approver,
+        principal=case.person.name,
+        decision=form["decision"],
+        comment=approvals.clean_comment(form.get("comment", "")),
+        digest=form.get("digest", ""),
+        at=now,
+        waives=case.request.debt_open and form["decision"] == approvals.APPROVE and form.get("waives") == "yes",
+    )
+    _check_release(case.record)
+    approvals.check_vote(vote, case.request, now)
+    approvals.check_waiver(vote, case.request, case.debt, now)
+    if case.request.environment == approvals.OVERRIDE:
+        approvals.check_override(vote)
+    return vote
+
+
+def _check_release(record: ReleaseRecord | None) -> None:
+    if record and record.outcome in {Outcome.SUPERSEDED, Outcome.CANCELLED}:
+        raise Expired(f"This release ended as {record.outcome.value}. {record.reason}".strip())
+
+
+def _record(case: Case, vote: Vote, blobs: Blobs) -> bool:
+    """Keep the vote, once, and say whether somebody still waits for it.
+
+    The same form sent twice is one vote. Raises Conflict when the person voted otherwise, or the question is closed.
+    """
+    where = case.request.release, case.request.environment, case.request.round
+    name = blob_names.vote(*where, vote.principal)
+    door = blob_names.approval_outcome(*where)
+    outcome = blobs.read_json(door)
+    if outcome is None and blobs.create_json(name, asdict(vote)):
+        if blobs.exists(door):
+            raise Conflict("The votes were being counted when yours arrived. The release page says whether it counted.")
+        return True
+    kept = blobs.read_json(name)
+    if kept is None:
+        raise Conflict(_shut(case.request, str(outcome["decision"])))
+    first = read(Vote, kept)
+    if (first.decision, first.comment, first.digest) != (vote.decision, vote.comment, vote.digest):
+        raise Conflict(f"You have voted already, at {first.at}: {first.decision}. The first vote counts.")
+    return outcome is None
+
+
+def _shut(request: ApprovalRequest, decision: str) -> str:
+    if decision == "replaced":
+        return "New evidence is being put before you: open the newest link, on the change or on the release page."
+    return f"{_subject(request)} is already decided: {decision}."
+
+
+def _subject(request: ApprovalRequest) -> str:
+    return "The override" if request.environment == approvals.OVERRIDE else f"The deployment to {request.environment}"
+
+
+def _recorded(case: Case, vote: Vote, kind: Kind, open_still: bool) -> object:
+    done = "approved" if vote.decision == approvals.APPROVE else "rejected"
+    what = kind.about.format(environment=case.request.environment)
+    then = "The release goes on from here by itself." if open_still else "The decision has been taken meanwhile."
+    waived = " The evaluation debt is waived, and your reason is kept." if vote.waives else ""
+    return message_page("Recorded", f"You {done} {what}.{waived} {then}")
+
+
+def _seal(case: Case, settings: Settings) -> str:
+    return approvals.form_seal(case.token, case.person.name, case.request.digest, settings.link_secret)
+
+
+def _refuse(
+    req: func.HttpRequest, settings: Settings, kind: Kind, error: DrawbridgeError, event: str
+) -> func.HttpResponse:
+    """Log who was refused what, and tell the person; who is not signed in can do that and come back."""
+    token = req.route_params["token"]
+    who = principal(req.headers, settings.authentication)
+    refused(log, error, event=event, link=_public_part(token), principal=who)
+    if isinstance(error, Unauthorized):
+        return page("sign_in_needed.html", sign_in_page(f"/api/{kind.path}/{token}", kind.purpose), 401)
+    if isinstance(error, Replaced):
+        view = replaced_page(error.request, error.news, error.voted, error.newest)
+        return page("message.html", view, error.status)
+    return refusal_page(error)
+
+
+def _public_part(token: str) -> str:
+    """Return a link without its secret, for logs; of what is not a whole link, nothing: the secret may be anywhere."""
+    parts = token.split("~")
+    return "~".join(parts[:3]) if len(parts) == 4 else ""
