@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from math import isfinite
 from typing import Any
@@ -19,6 +20,8 @@ from settings import current
 
 MAX_LOST = 3  # a job whose process vanishes this often is given up
 MOST_METRICS = 100  # of one job: they go into the history
+VANISHED = "the worker process ended"  # as a step of a validation
+LAST_WORDS = 4000  # characters of what it printed
 TAKEN_IN_AT_ONCE = 8  # results uploaded in one call: it must stay far below five minutes
 
 bp = df.Blueprint()
@@ -73,25 +76,36 @@ def advance(
                 compute.submit(job)
                 continue
         if status.phase in {JobPhase.DONE, JobPhase.FAILED, JobPhase.LOST}:
-            finished[number] = _take_in(job.name, results, compute, blobs, status.error)
+            finished[number] = _take_in(job, results, compute, blobs, status.error)
     rows = {"done": sum(status.done for status in statuses), "total": sum(status.total for status in statuses)}
     return {"finished": finished, "lost": lost, "jobs": len(jobs), "rows": rows}
 
 
-def _take_in(name: str, blob: str | None, compute: Compute, blobs: Blobs, error: str) -> dict[str, Any]:
+def _take_in(job: Job, blob: str | None, compute: Compute, blobs: Blobs, error: str) -> dict[str, Any]:
     """Store a job's results, also those of a job that failed half-way: they show where."""
-    results = compute.results_file(name)
+    results = compute.results_file(job.name)
     if blob and results.exists():
         blobs.upload_file(blob, results)
     try:
-        result = compute.result(name)
+        result = compute.result(job.name)
     except NotFound:  # its process vanished before it could say anything
         result = {"ok": False}
+        if blob and job.kind == "validate":
+            error = _keep_last_words(job, blob, compute, blobs)
     return {
         "ok": bool(result.get("ok")),
         "error": str(result.get("error") or error)[:1000],
         "metrics": _numbers(result.get("metrics")),
     }
+
+
+def _keep_last_words(job: Job, blob: str, compute: Compute, blobs: Blobs) -> str:
+    """Keep what a validation printed last with its steps, and say what GitHub may read."""
+    results = compute.results_file(job.name)
+    steps = results.read_bytes() if results.exists() else b""
+    step = {"step": VANISHED, "ok": False, "seconds": 0.0, "output_tail": compute.log_tail(job.name)[-LAST_WORDS:]}
+    blobs.write(blob, steps + json.dumps(step, ensure_ascii=False).encode() + b"\n")
+    return f"{VANISHED} without a result, {MAX_LOST} times"
 
 
 def _numbers(metrics: Any) -> dict[str, float]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import connect
+from activities.plan_evaluation import SYNTAX
+from adapters import connect, durations
 from adapters.blobs import Blobs
 from adapters.records import read_rows
 from domain import blob_names, gates
-from domain.models import Comparison, EvaluationSummary
+from domain.models import Comparison, EvaluationSummary, GateResult, Verdict
 from domain.wire import read
 from evaluation.summary import summarize
 from settings import current
@@ -34,6 +35,7 @@ def conclude_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
     if kept is None:
         kept = asdict(conclude(payload["id"], payload["jobs"], seconds, now, blobs))
         blobs.write_json(blob_names.summary(payload["id"]), kept)
+    durations.keep(blobs, kept["repository"], kept["kind"], kept["id"], kept["seconds"])
     return {"summary": kept}
 
 
@@ -47,6 +49,7 @@ def conclude(
     totals = summarize(rows, extra)
     comparison = _comparison(plan, rows, blobs)
     results = gates.judge(plan["gates"], totals, comparison)
+    results += _every_job(jobs) if plan["kind"] == SYNTAX else ()
     return EvaluationSummary(
         id=evaluation,
         kind=plan["kind"],
@@ -69,6 +72,12 @@ def conclude(
         comparison=comparison,
         finished_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
+
+
+def _every_job(jobs: list[dict[str, Any]]) -> tuple[GateResult, ...]:
+    """Judge what no row shows: an aggregation that fails leaves its metrics out, and no gate asks for them here."""
+    failed = sum(1 for job in jobs if not job["ok"])
+    return (GateResult("every job ends well", Verdict.FAILED, f"{failed} of {len(jobs)} failed"),) if failed else ()
 
 
 def complete(ids: Iterable[str], rows: Iterable[dict[str, Any]], failures: str) -> Iterable[dict[str, Any]]:

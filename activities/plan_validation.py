@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -16,28 +17,44 @@ from settings import current
 
 PART = "validation"  # of the plan: its only job
 TIMEOUT = 30 * 60  # seconds for all commands and sample rows together
+NOWHERE = "http://sealed.invalid"  # stands for each variable of a sealed job's connections
+_VARIABLE = re.compile(r"\$\{env:[^{}]+\}")
 
 bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="payload")
 def plan_validation(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return what `run_jobs` needs for {"release", "snapshot", "config"}."""
+    """Return what `run_jobs` needs for {"release": or the change's validation, "snapshot", "config"}.
+
+    With {"sealed": true} the code is a stranger's: it gets neither secrets nor the model.
+    """
     settings = current()
     config = Config.model_validate(payload["config"])
-    blob = plan(payload["release"], payload["snapshot"], config, connect.blobs(settings))
+    sealed = bool(payload.get("sealed"))
+    blob = plan(payload["release"], payload["snapshot"], config, connect.blobs(settings), sealed)
     return {"plan": blob, "part": PART, "poll": settings.poll_seconds, "stage": "validate"}
 
 
-def plan(release: str, snapshot: str, config: Config, blobs: Blobs) -> str:
-    """Write the plan and return its blob name."""
+def plan(release: str, snapshot: str, config: Config, blobs: Blobs, sealed: bool = False) -> str:
+    """Write the plan and return its blob name. Sample rows need the model, so a sealed validation goes without."""
+    target = config.target.model_dump(mode="json")
     spec = {
         "commands": config.validation.commands,
-        "target": config.target.model_dump(mode="json"),
-        "sample": config.validation.sample,
+        "target": _without_variables(target) if sealed else target,
+        "sample": None if sealed else config.validation.sample,
         "columns": config.evaluation.columns,
     }
-    job = Job(name=f"{release}.validate", kind="validate", snapshot=snapshot, spec=spec, timeout=TIMEOUT)
+    job = Job(f"{release}.validate", "validate", snapshot, spec, TIMEOUT, sealed=sealed)
     blob = blob_names.validation_plan(release)
     blobs.write_json(blob, {PART: [{"job": asdict(job), "results": blob_names.validation_results(release)}]})
     return blob
+
+
+def _without_variables(target: dict[str, Any]) -> dict[str, Any]:
+    """Let the target load where no variable is set: what it would connect to is nowhere."""
+    connections = {
+        name: {key: _VARIABLE.sub(NOWHERE, text) for key, text in connection.items()}
+        for name, connection in target["connections"].items()
+    }
+    return {**target, "connections": connections}

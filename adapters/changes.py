@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -33,6 +34,22 @@ def begin(blobs: Blobs, request: ChangeRequest) -> ChangeRequest:
     Nothing is taken over here: events come in any order, so the story asks GitHub for the head first.
     """
     return changes.due(find(blobs, request.repository, request.number), request)
+
+
+def speaks(blobs: Blobs, repository: str, number: int, instance: str) -> bool:
+    """Say whether an instance speaks for the change."""
+    record = find(blobs, repository, number)
+    return record is not None and not changes.over(record, instance)
+
+
+def of_instance(blobs: Blobs, instance: str) -> ChangeRecord | None:
+    """Find the record of a change by a validation's id, as long as that speaks for the change.
+
+    The id holds the repository without its slash, as the names of the blobs do.
+    """
+    found = re.fullmatch(r"change-(.+)-(\d+)-[0-9a-f]{40}(?:\.\d+)?", instance)
+    kept = blobs.read_json(f"changes/{found[1]}/{found[2]}.json") if found else None
+    return read(ChangeRecord, kept) if kept and kept["instance"] == instance else None
 
 
 def take_up(blobs: Blobs, request: ChangeRequest, wanted: ChangeRecord) -> ChangeRecord:

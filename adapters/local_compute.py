@@ -50,7 +50,7 @@ class LocalCompute:
     def __init__(
         self, state: Path, blobs: Blobs, variables: Mapping[str, str], parallel: int, command: Sequence[str] = COMMAND
     ) -> None:
-        """`variables` are all that a job's environment has beyond what a process needs to run."""
+        """`variables` are all that a job's environment has beyond what a process needs; a sealed job gets none."""
         self._state = state
         self._blobs = blobs
         self._variables = variables
@@ -141,7 +141,7 @@ class LocalCompute:
             self._state,
             [*self._command, str(directory)],
             cwd=directory,
-            env=worker_environment(directory / "home", self._variables),
+            env=worker_environment(directory / "home", {} if known.job.sealed else self._variables),
             log=directory / "log.txt",
             what=f"job {known.job.name}",
         )

@@ -91,20 +91,10 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Toggle:
-    """The opt-out label after the merge, as it was last put on or taken off."""
-
-    label: str
-    on: bool
-    by: str
-    at: str
-
-
-@dataclass(frozen=True)
 class ChangeRecord:
-    """What is known about a pull request: its newest validation, and after the merge its release.
+    """What is known about a pull request and its newest validation, whose story writes it.
 
-    The validation's story writes everything but `release` and `opt_out`.
+    `preview`, `previewed` and `forecast` are written whenever the opt-out label is looked at.
     """
 
     repository: str
@@ -115,6 +105,7 @@ class ChangeRecord:
     head: str = ""  # the sha that is validated
     base: str = ""
     instance: str = ""  # the orchestration that speaks for the change
+    snapshot: str = ""  # sha256 of the head's files
     attempt: int = 1
     state: ChangeState = ChangeState.WAITING
     steps: tuple[Step, ...] = ()
@@ -124,12 +115,12 @@ class ChangeRecord:
     notes: tuple[str, ...] = ()  # what a person should know
     forecast: tuple[str, ...] = ()  # what the release of this change will evaluate
     preview: OptOut | None = None  # what the policy says of the opt-out label while the change is open
+    previewed: bool = False  # there has been such a label
+    problems: str = ""  # of the config that the change brings, one a line, as file:line: what is wrong
     updated_at: str = ""
     ended: str = ""  # why nobody is to speak for the change now: closed, turned into a draft
     replaces: str = ""  # the instance that spoke for the change before
     broken_off: dict[str, int] = field(default_factory=dict)  # sha -> last attempt that was not seen through
-    release: str = ""
-    opt_out: Toggle | None = None
 
 
 def syntax_id(instance: str) -> str:
@@ -144,9 +135,8 @@ def due(record: ChangeRecord | None, request: ChangeRequest) -> ChangeRequest:
     """
     if record is None:
         return request
-    if record.head == request.sha and not record.ended:
-        return replace(request, attempt=max(request.attempt, record.attempt))
-    return replace(request, attempt=max(request.attempt, record.broken_off.get(request.sha, 0) + 1))
+    known = record.attempt if record.head == request.sha else 1
+    return replace(request, attempt=max(request.attempt, known, record.broken_off.get(request.sha, 0) + 1))
 
 
 def take_up(stored: ChangeRecord | None, wanted: ChangeRecord) -> ChangeRecord:
@@ -158,11 +148,12 @@ def take_up(stored: ChangeRecord | None, wanted: ChangeRecord) -> ChangeRecord:
         return stored or wanted
     if stored.head == wanted.head and stored.attempt >= wanted.attempt:
         return stored
-    broken = {**stored.broken_off, stored.head: stored.attempt} if stored.head != wanted.head else stored.broken_off
+    another = stored.head and stored.head != wanted.head
+    broken = {**stored.broken_off, stored.head: stored.attempt} if another else stored.broken_off
     return replace(
         wanted,
-        release=stored.release,
-        opt_out=stored.opt_out,
+        preview=stored.preview,
+        previewed=stored.previewed,
         replaces=stored.instance,
         broken_off=dict(list(broken.items())[-HEADS_KEPT:]),
     )
@@ -174,22 +165,39 @@ def keep(stored: ChangeRecord | None, news: ChangeRecord) -> ChangeRecord:
         return stored or news
     return replace(
         news,
-        release=stored.release,
-        opt_out=stored.opt_out,
         preview=stored.preview,
+        previewed=stored.previewed,
+        forecast=stored.forecast,
+        ended=stored.ended,
         replaces=stored.replaces,
         broken_off=stored.broken_off,
     )
 
 
+def foresee(stored: ChangeRecord, preview: OptOut | None, forecast: Sequence[str]) -> ChangeRecord:
+    """Return the record with what the release of this change will evaluate, as the policy sees its label now."""
+    previewed = stored.previewed or preview is not None
+    return replace(stored, preview=preview, previewed=previewed, forecast=tuple(forecast))
+
+
 def end(stored: ChangeRecord, why: str) -> ChangeRecord:
-    """Return the record of a change for which nobody is to speak any more."""
-    return replace(stored, ended=why, broken_off={**stored.broken_off, stored.head: stored.attempt})
+    """Return the record of a change that was closed, merged or turned into a draft. What was found out stays."""
+    broken_off = {**stored.broken_off, stored.head: stored.attempt}
+    if is_settled(stored):
+        return replace(stored, ended=why, broken_off=broken_off)
+    steps = called_off(stored.steps)
+    return replace(stored, state=ChangeState.CANCELLED, steps=steps, ended=why, broken_off=broken_off)
 
 
 def over(stored: ChangeRecord, instance: str) -> bool:
-    """Say whether an instance no longer speaks for its change."""
-    return bool(stored.ended) or stored.instance != instance
+    """Say whether an instance no longer speaks for its change. One that had settled may still tell of the merge."""
+    return stored.instance != instance or stored.state is ChangeState.CANCELLED
+
+
+def called_off(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Return the steps of a validation that ends here: what has not come to anything will not."""
+    pending = {StageState.WAITING, StageState.RUNNING}
+    return tuple(replace(step, state=StageState.CANCELLED) if step.state in pending else step for step in steps)
 
 
 def is_settled(record: ChangeRecord) -> bool:

@@ -62,7 +62,7 @@ def comment(record: ChangeRecord, page: str) -> str:
     """Return the Markdown of the one comment that a change has before its merge. `page` has the whole output."""
     parts = [
         f"### Drawbridge: `{record.head[:7]}` – {_HEADLINES[record.state]}",
-        record.reason,
+        ended(record.ended).capitalize() + "." if record.state is ChangeState.CANCELLED else record.reason,
         _table(record.steps),
         f"**Needed:** {record.needed}" if record.needed else "",
         *(f"> {note}" for note in record.notes),
@@ -83,6 +83,8 @@ def description(record: ChangeRecord) -> str:
     failed = next((step for step in record.steps if step.state is StageState.FAILED), None)
     if record.state is ChangeState.FAILED and failed:
         return f"{title(failed.name)}: {_one_line(failed.detail)}"
+    if record.state is ChangeState.CANCELLED:
+        return ended(record.ended)
     return _one_line(record.reason) or _HEADLINES[record.state]
 
 
@@ -159,6 +161,21 @@ def failed_step(step: str, why: str) -> str:
 def author_needed(author: str) -> str:
     """Say who has to mend it."""
     return f"@{author} mends it and pushes again; the validation then starts by itself."
+
+
+def author_renames(author: str) -> str:
+    """Say who has to rename a branch: a pull request cannot change its own."""
+    return f"@{author} opens the change anew from a branch with a better name."
+
+
+def no_preview(error: str) -> str:
+    """Say that nobody could look at the opt-out label."""
+    return f"What the release will evaluate could not be found out: {plain(error)}"
+
+
+def person_merges(why: str) -> str:
+    """Ask for a person, and say why."""
+    return f"somebody with write access merges this change: {why}."
 
 
 def no_such_change(error: str) -> str:
@@ -252,6 +269,13 @@ def merging() -> str:
 def merged(by: str) -> str:
     """Say that a change arrived."""
     return f"merged by {by}" if by else "merged"
+
+
+def not_merged(facts: ChangeFacts, head: str) -> str:
+    """Say why a change is not what was validated any more."""
+    if facts.head != head:
+        return superseded(facts.head)
+    return "turned into a draft meanwhile" if facts.open else "closed meanwhile"
 
 
 def hindered(hindrance: Mergeable, facts: ChangeFacts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -14,12 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from domain.errors import DrawbridgeError
+from domain.errors import DrawbridgeError, Invalid
 from evaluation.pool import Crew, Pool
 from evaluation.shard import Progress, Shard, run_shard
 
 _TAIL = 4000  # characters of a command's output that are kept
 _COMMAND_TIMEOUT = 900.0  # seconds for one command
+_ROWS_NAMED = 20  # in the one line
+_LONGEST_ID = 40  # characters: without an id of its own a row could be named by anything
+_NOT_DONE = "it cannot be done, and the log says why"
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Step:
     ok: bool
     seconds: float
     output_tail: str
-    error: str = ""  # the failure in one line
+    error: str = ""  # the failure in one line, fit for GitHub: no output, no text of a row
 
     def line(self) -> dict[str, Any]:
         """Return the step as a line of results.jsonl."""
@@ -80,8 +84,7 @@ def _run_command(command: str, repository: Path, timeout: float = _COMMAND_TIMEO
         except OSError as error:
             failure = f"cannot be started: {error.strerror or error}"
         tail = _read_tail(output)
-    last = tail.strip().splitlines()[-1:] if failure else []
-    reason = f"`{command}` {': '.join([failure, *last])}" if failure else ""
+    reason = f"`{command}` {failure}" if failure else ""
     return Step(command, not failure, round(time.monotonic() - started, 3), tail, reason)
 
 
@@ -144,34 +147,55 @@ def _load(setup: Mapping[str, Any], columns: Mapping[str, Any], home: Path) -> s
 
 
 def _run_sample(validation: Validation, sample: str, home: Path) -> Step:
+    shard = Shard(
+        repository=validation.repository,
+        target=validation.target,
+        dataset=sample,
+        evaluators={},
+        columns=validation.columns,
+        crew=validation.crew,
+    )
+
     def run() -> str:
-        shard = Shard(
-            repository=validation.repository,
-            target=validation.target,
-            dataset=sample,
-            evaluators={},
-            columns=validation.columns,
-            crew=validation.crew,
-        )
-        errors: list[str] = []
-        end = run_shard(shard, None, home, lambda progress: _collect(progress, errors))
+        errors: dict[str, str] = {}
+        try:
+            end = run_shard(shard, None, home, lambda progress: _collect(progress, errors))
+        except Invalid as error:
+            line = re.match(rf"{re.escape(sample)}:(\d+): ", str(error))
+            raise _Failed(str(error), f"line {line[1]} cannot be used" if line else _NOT_DONE) from error
         if errors:
-            raise DrawbridgeError(f"{len(errors)} of {end.total} sample rows failed; {errors[0]}")
+            said = "\n".join(f"row {name}: {error}" for name, error in errors.items())
+            raise _Failed(said, f"{len(errors)} of {end.total} sample rows failed: {_shown(list(errors))}")
         return f"{end.total} rows answered"
 
     return _checked(f"sample rows {sample}", run)
 
 
-def _collect(progress: Progress, errors: list[str]) -> None:
+class _Failed(DrawbridgeError):
+    """A step failed: all there is to say, for the log, and what may be said where anybody reads it."""
+
+    def __init__(self, said: str, in_short: str) -> None:
+        super().__init__(said)
+        self.in_short = in_short
+
+
+def _shown(ids: list[str]) -> str:
+    more = f" and {len(ids) - _ROWS_NAMED} more" if len(ids) > _ROWS_NAMED else ""
+    return ", ".join(name[:_LONGEST_ID] for name in ids[:_ROWS_NAMED]) + more
+
+
+def _collect(progress: Progress, errors: dict[str, str]) -> None:
     if progress.last and progress.last["error"]:
-        errors.append(f"row {progress.last['id']}: {progress.last['error']}")
+        errors[str(progress.last["id"])] = str(progress.last["error"])
 
 
 def _checked(name: str, run: Callable[[], str]) -> Step:
     started = time.monotonic()
     try:
         tail, failure = run(), ""
+    except _Failed as error:
+        tail, failure = str(error), error.in_short
     except DrawbridgeError as error:
-        tail = failure = str(error)
+        tail, failure = str(error), _NOT_DONE
     reason = f"{name}: {failure}" if failure else ""
-    return Step(name, not failure, round(time.monotonic() - started, 3), tail, reason)
+    return Step(name, not failure, round(time.monotonic() - started, 3), tail[-_TAIL:], reason)

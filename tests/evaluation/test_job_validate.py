@@ -42,13 +42,14 @@ def test_commands_flow_and_sample_rows_are_steps(sampled):
 
 
 def test_first_failing_command_ends_the_validation(sampled):
-    """The error names the command, its exit status and the last line it wrote; later steps do not run."""
+    """The error names the command and its exit status; what it wrote is kept with its step; later steps do not run."""
     fail = """python -c 'import sys; print("2 failed"); sys.exit(3)'"""
 
     status, result = sampled.run_job("validate", spec(fail, "python -c pass"))
 
     assert status == 1
-    assert result["error"] == f"`{fail}` failed with exit status 3: 2 failed"
+    assert result["error"] == f"`{fail}` failed with exit status 3"
+    assert result["steps"][0]["output_tail"] == "2 failed\n"
     assert [step["ok"] for step in result["steps"]] == [False]
 
 
@@ -69,18 +70,18 @@ def test_commands_get_no_shell(sampled):
 
 
 def test_flow_that_does_not_import_fails_the_validation(sampled):
-    """The reason a flow cannot be loaded is the reason the validation failed."""
+    """The error names the step; why the flow cannot be loaded stands in the step, for the log."""
     sampled.flow("import no_such_library\n")
 
     status, result = sampled.run_job("validate", spec())
 
     assert status == 1
-    assert "load the target: flow flows/chat cannot be loaded" in result["error"]
-    assert "No module named 'no_such_library'" in result["error"]
+    assert result["error"] == "load the target: it cannot be done, and the log says why"
+    assert "No module named 'no_such_library'" in result["steps"][0]["output_tail"]
 
 
 def test_sample_row_that_fails_fails_the_validation(sampled):
-    """A sample row's error is named with its row."""
+    """The error has counts and ids, the step what went wrong with each row."""
     sampled.flow("""
         from promptflow.core import tool
 
@@ -92,5 +93,25 @@ def test_sample_row_that_fails_fails_the_validation(sampled):
     status, result = sampled.run_job("validate", spec())
 
     assert status == 1
-    assert result["error"].startswith("sample rows data/sample.jsonl: 2 of 2 sample rows failed; row s")
-    assert "cannot answer" in result["error"]
+    assert sorted(result["error"].rpartition(": ")[2].split(", ")) == ["s1", "s2"]
+    assert result["error"].startswith("sample rows data/sample.jsonl: 2 of 2 sample rows failed: ")
+    assert "cannot answer one" in result["steps"][1]["output_tail"]
+
+
+def test_line_of_the_sample_that_cannot_be_used_is_named(sampled):
+    """The error says which line; what stands in it stays in the step."""
+    sampled.write("data/sample.jsonl", '{"id": "s1", "question": "one"}\n"a secret of a row"\n')
+
+    status, result = sampled.run_job("validate", spec())
+
+    assert status == 1
+    assert result["error"] == "sample rows data/sample.jsonl: line 2 cannot be used"
+    assert "a secret of a row" in result["steps"][1]["output_tail"]
+
+
+def test_nothing_that_a_command_prints_is_in_the_error(sampled):
+    """GitHub shows the error, and the output may hold anything."""
+    _, result = sampled.run_job("validate", spec("""python -c 'print("s3" + "cret"); raise SystemExit(1)'"""))
+
+    assert result["steps"][0]["output_tail"] == "s3cret\n"
+    assert "s3cret" not in result["error"]

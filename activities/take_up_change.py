@@ -1,0 +1,70 @@
+"""Ask GitHub for a change and, if this head is the one to validate, let its story speak for the change."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import azure.durable_functions as df
+
+from adapters import changes, connect
+from adapters.blobs import Blobs
+from domain import messages_changes
+from domain.changes import ChangeFacts, ChangeRecord, ChangeState, over
+from domain.errors import DrawbridgeError, Unavailable
+from domain.git_flow import change_id
+from domain.models import ChangeRequest
+from domain.wire import read
+from settings import current
+
+if TYPE_CHECKING:
+    from adapters.github import GitHub
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="payload")
+def take_up_change(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return {"facts", "record", "branch": that is released, "look": seconds between looks} of {"request", "at"}.
+
+    {"moved": head} when GitHub has another head, {"over": why} when nothing is to be validated, {"error": what to
+    mend} or {"retry_after": seconds}.
+    """
+    settings = current()
+    request = read(ChangeRequest, payload["request"])
+    try:
+        found = take_up(request, payload["at"], connect.github(settings), connect.blobs(settings))
+    except Unavailable as error:
+        return {"retry_after": error.retry_after or 60.0}
+    except DrawbridgeError as error:
+        return {"error": messages_changes.no_such_change(str(error))}
+    return {**found, "branch": settings.release_branch, "look": settings.look_seconds}
+
+
+def take_up(request: ChangeRequest, at: str, github: GitHub, blobs: Blobs) -> dict[str, Any]:
+    """Look, and take the change over from an older head's story. Run twice, it finds its own record."""
+    facts = github.change_facts(request.repository, request.number)
+    if facts.head != request.sha:
+        return {"moved": facts.head}
+    if not facts.open or facts.draft:
+        return {"over": messages_changes.ended("a draft" if facts.open else "closed")}
+    record = changes.take_up(blobs, request, _opened(request, facts, at))
+    if over(record, change_id(request)):
+        return {"over": messages_changes.ended(record.ended) if record.ended else messages_changes.superseded("")}
+    return {"facts": asdict(facts), "record": asdict(record)}
+
+
+def _opened(request: ChangeRequest, facts: ChangeFacts, at: str) -> ChangeRecord:
+    return ChangeRecord(
+        repository=request.repository,
+        number=request.number,
+        title=facts.title,
+        author=facts.author,
+        url=facts.url,
+        head=facts.head,
+        base=facts.base,
+        instance=change_id(request),
+        attempt=request.attempt,
+        state=ChangeState.RUNNING,
+        updated_at=at,
+    )
