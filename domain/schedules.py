@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from domain.commands import KINDS
 from domain.errors import BadRequest, Forbidden
-from domain.git_flow import Ask, evaluation_id
+from domain.git_flow import evaluation_id
 from domain.models import EvaluationRequest
 
 CONTINUOUS, ON_DEMAND, NIGHTLY = "continuous", "on-demand", "nightly"  # sources
@@ -38,15 +38,6 @@ class EvaluationRecord:
     state: str = RUNNING  # or a verdict, ERROR, CANCELLED
     reason: str = ""
     change: int | None = None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Who asks for an evaluation, as GitHub knows them, and of what commit."""
-
-    permission: str
-    sha: str
-    fork: bool
 
 
 def due(now: datetime, nightly_at: time, zone: ZoneInfo, last: date | None) -> date | None:
@@ -102,19 +93,6 @@ def check_sha(sha: str) -> str:
     if not _SHA.fullmatch(sha.lower()):
         raise BadRequest(f"{sha[:60]!r} is not a commit: expected at least 7 of its 40 hexadecimal digits.")
     return sha.lower()
-
-
-def requested(ask: Ask, standing: Standing) -> EvaluationRequest:
-    """Return the evaluation that a comment or a button asks for; the same one however often it is asked."""
-    return EvaluationRequest(
-        repository=ask.repository,
-        sha=standing.sha,
-        kind=ask.kind,
-        source=ON_DEMAND,
-        asked_by=ask.by,
-        key=f"check{ask.check}" if ask.check else f"comment{ask.comment}",
-        change=ask.number,
-    )
 
 
 def opened(request: EvaluationRequest, at: str) -> EvaluationRecord:

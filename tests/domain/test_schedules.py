@@ -9,8 +9,7 @@ import pytest
 
 from domain import schedules
 from domain.errors import BadRequest, DrawbridgeError, Forbidden
-from domain.git_flow import Ask
-from domain.schedules import Standing, due
+from domain.schedules import due
 
 BERLIN = ZoneInfo("Europe/Berlin")
 QUARTER = timedelta(minutes=15)
@@ -143,16 +142,3 @@ def test_what_nobody_can_ask_for_is_told(check: object, text: str, words: str) -
 def test_what_is_a_branch_or_tag_is_taken(ref: str) -> None:
     """Whole names too."""
     assert schedules.check_ref(ref) == schedules.check_ref(f"refs/heads/{ref}") == ref
-
-
-def test_an_ask_is_one_evaluation_however_often_it_is_told() -> None:
-    """The comment's id makes it one; another comment is another evaluation, of the same commit too."""
-    ask = Ask("acme/helpdesk", 7, 4711, "full", "maria")
-    standing = Standing("write", "c" * 40, fork=False)
-
-    request = schedules.requested(ask, standing)
-    record = schedules.opened(request, "2026-11-23T09:00:00Z")
-
-    assert record.id == f"on-demand-acme.helpdesk-{'c' * 40}-full-comment4711"
-    assert (record.asked_by, record.change, record.state) == ("maria", 7, "running")
-    assert record.instance == f"{record.id}.run"
