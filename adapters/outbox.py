@@ -179,26 +179,37 @@ def _settle(turn: Turn, blobs: Blobs, github: Writer, queued: Queued, etag: str)
     message, name = queued.message, f"{PENDING}{queued.message.subject}"
     told = _read(blobs, Told, f"{TOLD}{message.subject}")
     try:
-        if not outbox.is_told(message, told, turn.now()):
+        if told and outbox.is_told(message, told, turn.now()):
+            known = outbox.confirm(message, told, turn.now())
+        else:
             written = github.deliver(message, told, turn.spend)
             turn.well()
-            _remember(blobs, message, outbox.remember(message, written, told, turn.now()), told)
+            known = outbox.remember(message, written, told, turn.now())
+        _remember(blobs, message, known, told)
     except (Unavailable, SignedOut) as error:
         log.warning("GitHub did not take the %s %s: %s", message.kind, message.subject, error)
         blobs.replace(name, _data(outbox.failed(queued, turn.now())), etag)
         turn.away(str(error), getattr(error, "retry_after", None))
         return []
+    except LostTurn:
+        raise
     except DrawbridgeError as error:
         log.error("GitHub refused the %s %s: %s", message.kind, message.subject, error)
         _refuse(blobs, Refusal(message.subject, str(error), message.digest, turn.now()))
         blobs.remove(name, etag)
         return [False]
+    except Exception:  # a fault of ours in one message must not keep the others from GitHub
+        log.exception("the %s %s could not be delivered", message.kind, message.subject)
+        blobs.replace(name, _data(outbox.failed(queued, turn.now())), etag)
+        return []
     blobs.remove(name, etag)  # unless something newer was posted meanwhile
     return [True]
 
 
 def _remember(blobs: Blobs, message: Message, told: Told, before: Told | None) -> None:
-    """Keep what was delivered, and which check runs are in progress since when."""
+    """Keep what GitHub knows now, and which check runs are in progress since when."""
+    if told == before:
+        return
     if told.since:
         blobs.write_json(_open(told, message), outbox.wire(message))
     blobs.write_json(f"{TOLD}{message.subject}", asdict(told))

@@ -354,6 +354,11 @@ def is_told(message: Message, told: Told | None, now: float) -> bool:
     return told is not None and (told.digest == message.digest or is_older(message, told.at, now))
 
 
+def confirm(message: Message, told: Told, now: float) -> Told:
+    """Return what is known after a message said what GitHub was told before: it was so then, and is so now."""
+    return told if is_older(message, told.at, now) else replace(told, at=message.at)
+
+
 def remember(message: Message, written: Written, before: Told | None, now: float) -> Told:
     """Return what is known after a message was delivered."""
     since = (before.since if before else 0.0) or float(int(now))
@@ -361,9 +366,12 @@ def remember(message: Message, written: Written, before: Told | None, now: float
 
 
 def due(waiting: Iterable[Queued], now: float) -> list[Queued]:
-    """Return the messages to deliver now: what people wait for first, then whatever waits longest."""
+    """Return the messages to deliver now: what people wait for first, then whatever waits longest.
+
+    One that failed comes after all that did not: whatever GitHub breaks at must not keep the others from it.
+    """
     ready = [one for one in waiting if _due_at(one) <= now]
-    return sorted(ready, key=lambda one: (not one.message.urgent, one.since, one.message.subject))
+    return sorted(ready, key=lambda one: (one.tries, not one.message.urgent, one.since, one.message.subject))
 
 
 def failed(queued: Queued, now: float) -> Queued:
