@@ -21,7 +21,9 @@ _LINK_KEY = b"links of the double"
 @routes.get("/repos/{owner}/{name}")
 async def get_repository(request: web.Request) -> web.Response:
     """Answer one repository."""
-    return web.json_response(site(request).shapes.repository(repository(request)))
+    found, at, login = repository(request), site(request), caller(request)
+    role = "admin" if login.endswith("[bot]") else people.role(at.double, found, login)
+    return web.json_response(at.shapes.full_repository(found, role))
 
 
 @routes.get("/repos/{owner}/{name}/branches")
@@ -155,12 +157,3 @@ async def codeload(request: web.Request) -> web.Response:
 
 def _link_token(path: str) -> str:
     return hmac.new(_LINK_KEY, path.encode(), hashlib.sha256).hexdigest()
-
-
-@routes.get("/user")
-async def get_user(request: web.Request) -> web.Response:
-    """Answer who the token belongs to; an installation token is nobody's."""
-    login = caller(request)
-    if login.endswith("[bot]"):
-        raise Refused(403, "Resource not accessible by integration")
-    return web.json_response(site(request).shapes.user(login))

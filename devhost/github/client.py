@@ -201,6 +201,28 @@ class Client:
         """Send a delivery again, by its `id` in the log, under the same X-GitHub-Delivery."""
         return self._dict("POST", f"deliveries/{delivery}/redeliver")
 
+    def set_permission(self, repository: str, login: str, role: str) -> None:
+        """Give somebody a role on a repository: none, read, triage, write, maintain, admin."""
+        self._call("POST", f"repositories/{repository}/roles", {"login": login, "role": role})
+
+    def set_team(self, organization: str, slug: str, members: Iterable[str]) -> None:
+        """Say who is in a team, in place of what was said before."""
+        fields = {"organization": organization, "slug": slug, "members": list(members)}
+        self._call("POST", "teams", fields)
+
+    def set_app_permissions(self, **permissions: str) -> None:
+        """Say what the App may do, e.g. checks="write", in place of everything it may by itself."""
+        self._call("POST", "app/permissions", permissions)
+
+    def protect(self, repository: str, branch: str, checks: Iterable[str] = (), reviews: int = 0) -> None:
+        """Protect a branch: required checks by name, required approving reviews."""
+        fields = {"branch": branch, "checks": list(checks), "reviews": reviews}
+        self._call("POST", f"repositories/{repository}/protection", fields)
+
+    def set_rates(self, per_hour: int = 5000, writes_per_minute: int = 0) -> None:
+        """Set the rate limits (0 writes a minute: no secondary limit) and forget what was used."""
+        self._call("POST", "rates", {"per_hour": per_hour, "writes_per_minute": writes_per_minute})
+
     def lose_webhooks(self, times: int = 1, status: int = 502) -> None:
         """Let the next deliveries fail with a status and never arrive; with status 0 not even the log has them."""
         self._call("POST", "deliveries/lose", {"times": times, "status": status})
@@ -214,7 +236,7 @@ class Client:
         self._call("DELETE", "faults")
 
     def requests(self) -> list[dict[str, Any]]:
-        """List the last API requests (method, path, authorized), oldest first."""
+        """List the last API requests (method, path, authorized, status), oldest first."""
         return list(self._call("GET", "requests"))
 
     def _act(self, repository: str, number: int, act: str, **fields: str | None) -> dict[str, Any]:

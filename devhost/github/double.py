@@ -31,6 +31,7 @@ class Double:
         self.root = root.resolve()
         self.store = Store(self.root / "github.db")
         self.emit: Emit = lambda *_: None
+        self.robot = ""  # the login behind the API's token
 
     def wake(self) -> None:
         """Catch up after a restart: hooks point at this checkout again, and pushes made meanwhile are told."""

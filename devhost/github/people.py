@@ -14,11 +14,11 @@ _LEGACY = {"maintain": "write", "triage": "read"}  # what `permission` says for 
 
 
 def role(double: Double, repository: Record, login: str) -> str:
-    """Give somebody's role: as told, else admin for the owner and apps, write for colleagues, read for strangers."""
+    """Give somebody's role: as told, else admin for the owner and for us, write for colleagues, read for strangers."""
     told = double.store.one("role", repository["repository"], login=login.casefold())
     if told:
         return str(told["role"])
-    if login.casefold() == repository["repository"].split("/")[0].casefold() or login.endswith("[bot]"):
+    if login == double.robot or login.casefold() == repository["repository"].split("/")[0].casefold():
         return "admin"
     if repository.get("parent"):
         return "read"
@@ -42,17 +42,17 @@ def set_role(double: Double, repository: Record, login: str, role: str) -> None:
     _put(double, "role", repository["repository"], {"login": login.casefold()}, {"role": role})
 
 
-def team(double: Double, organization: str, slug: str) -> Record:
+def team(double: Double, org: str, slug: str) -> Record:
     """Find a team."""
-    found = double.store.one("team", "", organization=organization.casefold(), slug=slug.casefold())
+    found = double.store.one("team", "", organization=org.casefold(), slug=slug.casefold())
     if found is None:
         raise Refused(404, "Not Found")
     return found
 
 
-def set_team(double: Double, organization: str, slug: str, members: list[str]) -> None:
+def set_team(double: Double, org: str, slug: str, members: list[str]) -> None:
     """Say who is in a team, in place of what was said before."""
-    key = {"organization": organization.casefold(), "slug": slug.casefold()}
+    key = {"organization": org.casefold(), "slug": slug.casefold()}
     _put(double, "team", "", key, {"members": members})
 
 

@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import jwt
 from aiohttp import web
 
-from devhost.github import apps
+from devhost.github import apps, grants, people
 from devhost.github.double import Double
 from devhost.github.faults import Faults
 from devhost.github.hooks import Hooks
+from devhost.github.rates import Rates
 from devhost.github.refusals import Refused
 from devhost.github.shapes import Json, Shapes
 from devhost.github.store import Record
@@ -29,6 +30,7 @@ class Access:
 
     token: str = ""
     login: str = "drawbridge-ci"  # whose token it is
+    scopes: tuple[str, ...] = ("repo", "read:org", "admin:repo_hook")  # what the token may do at most
     app_id: str = ""
     app_public_key: str = ""  # PEM
     app_slug: str = "drawbridge"
@@ -44,6 +46,7 @@ class Site:
     webhooks: Webhooks
     faults: Faults
     access: Access
+    rates: Rates
     requests: list[dict[str, Any]]  # the last ones, for tests that count
 
 
@@ -56,8 +59,14 @@ def site(request: web.Request) -> Site:
 
 
 def repository(request: web.Request) -> Record:
-    """Give the repository of the path."""
-    return site(request).double.repository(f"{request.match_info['owner']}/{request.match_info['name']}")
+    """Give the repository of the path. Raises Refused 404, or 301 and 307 where its name was another before."""
+    at, name = site(request), f"{request.match_info['owner']}/{request.match_info['name']}"
+    moved = at.double.moved_to(name)
+    if moved:
+        there = f"{at.shapes.origin}{request.rel_url.raw_path_qs.replace(name, moved, 1)}"
+        status, words = (301, "Moved Permanently") if request.method == "GET" else (307, "Temporary Redirect")
+        raise Refused(status, words, headers={"Location": there})
+    return at.double.repository(name)
 
 
 def number(request: web.Request, name: str = "number") -> int:
@@ -160,6 +169,23 @@ def caller(request: web.Request) -> str:
     if not at.access.token and at.access.app_id:
         raise Refused(401, "Bad credentials" if credential else "Requires authentication")
     return at.access.login
+
+
+def check_permission(request: web.Request) -> None:
+    """Let only those pass whom GitHub would. Raises Refused 401, 403 or 404."""
+    login = caller(request)
+    if "owner" not in request.match_info:
+        return
+    at, found = site(request), repository(request)
+    need, level = grants.need_of(request.method, request.path.removeprefix(f"/repos/{found['repository']}"))
+    if login.endswith("[bot]"):
+        grants.check_app(apps.permissions(at.double), need, level)
+        return
+    role = people.role(at.double, found, login)
+    if role == "none":
+        raise Refused(404, "Not Found")
+    if not people.at_least(role, need.role):
+        raise Refused(403, "Resource not accessible by personal access token")
 
 
 def app_slug(request: web.Request) -> str:

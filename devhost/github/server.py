@@ -22,18 +22,23 @@ from devhost.github import (
     api_issues,
     api_labels,
     api_marks,
+    api_people,
     api_pulls,
+    conditional,
     control,
     control_marks,
+    control_people,
     control_threads,
     pages,
 )
+from devhost.github.conditional import limited
 from devhost.github.double import Double
 from devhost.github.faults import Faults
 from devhost.github.git import GitError
 from devhost.github.hooks import Hooks, OwnHook
-from devhost.github.refusals import Refused
-from devhost.github.rest import SITE, Access, Site, caller
+from devhost.github.rates import Rates
+from devhost.github.refusals import Refused, refused
+from devhost.github.rest import SITE, Access, Site, check_permission
 from devhost.github.shapes import Shapes
 from devhost.github.shapes.base import INSTALLATION
 from devhost.github.store import Record
@@ -42,11 +47,23 @@ from devhost.github.webhooks import Webhooks
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = logging.getLogger("devhost.github")
-API = ("/repos/", "/app", "/user", "/_codeload/")
+API = ("/repos/", "/app", "/user", "/orgs/", "/rate_limit", "/_codeload/")
 KEPT_REQUESTS = 2_000
 RESOURCES = (
-    *(control, control_marks, control_threads),
-    *(api_git, api_pulls, api_comments, api_issues, api_labels, api_marks, api_checks, api_apps, api_hooks),
+    *(control, control_marks, control_people, control_threads),
+    *(
+        api_git,
+        api_pulls,
+        api_comments,
+        api_issues,
+        api_labels,
+        api_marks,
+        api_checks,
+        api_people,
+        api_apps,
+        api_hooks,
+        conditional,
+    ),
     pages,  # last: its paths begin with anything
 )
 
@@ -65,7 +82,9 @@ class Options:
 @asynccontextmanager
 async def serving(options: Options) -> AsyncIterator[str]:
     """Serve on loopback while inside; gives the origin."""
-    app = web.Application(middlewares=[_guard, _answer_refusals, _fail_on_demand], client_max_size=32 * 1024 * 1024)
+    app = web.Application(
+        middlewares=[_guard, _log_and_limit, _answer_refusals, _fail_on_demand], client_max_size=32 * 1024 * 1024
+    )
     for resource in RESOURCES:
         app.add_routes(resource.routes)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -86,13 +105,13 @@ async def serving(options: Options) -> AsyncIterator[str]:
 
 
 def _site(options: Options) -> Site:
-    double = Double(options.root)
-    access = options.access
+    double, access = Double(options.root), options.access
+    double.robot = access.login
     shapes = Shapes(double, (access.app_slug, int(access.app_id or 0)))
     own = OwnHook(options.webhook, options.secret, app=bool(access.app_id))
     hooks = Hooks(double.store, own)
     webhooks = Webhooks(double.store, hooks)
-    site = Site(double, shapes, hooks, webhooks, Faults(), access, [])
+    site = Site(double, shapes, hooks, webhooks, Faults(), access, Rates(), [])
     double.emit = partial(_tell, site)
     return site
 
@@ -117,18 +136,31 @@ async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @web.middleware
+async def _log_and_limit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if not request.path.startswith(API):
+        return await handler(request)
+    at = request.app[SITE]
+    seen = {"method": request.method, "path": request.path, "authorized": "Authorization" in request.headers}
+    at.requests.append(seen)
+    del at.requests[:-KEPT_REQUESTS]
+    reply = await limited(request, handler, at.rates)
+    seen["status"] = reply.status
+    return reply
+
+
+@web.middleware
 async def _answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     for_program = request.path.startswith((*API, "/_double/"))
     try:
         reply = await handler(request)
     except Refused as refusal:
-        reply = web.json_response(refusal.body(), status=refusal.status) if for_program else pages.refusal(refusal)
+        reply = refused(refusal) if for_program else pages.refusal(refusal)
     except GitError as error:
         log.exception("git failed on %s %s", request.method, request.path)
         reply = web.json_response({"message": str(error)}, status=500)
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
         missing = Refused(404, "Not Found")
-        reply = web.json_response(missing.body(), status=404) if for_program else pages.refusal(missing)
+        reply = refused(missing) if for_program else pages.refusal(missing)
     return reply
 
 
@@ -136,18 +168,14 @@ async def _answer_refusals(request: web.Request, handler: Handler) -> web.Stream
 async def _fail_on_demand(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not request.path.startswith(API):
         return await handler(request)
-    at = request.app[SITE]
-    seen = {"method": request.method, "path": request.path, "authorized": "Authorization" in request.headers}
-    at.requests.append(seen)
-    del at.requests[:-KEPT_REQUESTS]
-    return await at.faults.around(request, _authorized(handler))
+    return await request.app[SITE].faults.around(request, _authorized(handler))
 
 
 def _authorized(handler: Handler) -> Handler:
     async def check_first(request: web.Request) -> web.StreamResponse:
         # The App signs in with its own key on these, and an archive's link is its own credential.
         if not request.path.startswith(("/app", "/_codeload/")) and not request.path.endswith("/installation"):
-            caller(request)
+            check_permission(request)
         return await handler(request)
 
     return check_first

@@ -10,13 +10,14 @@ from devhost.github.shapes.base import Json
 from devhost.github.shapes.commits import Commits, utc
 from devhost.github.shapes.hooks import Hooks
 from devhost.github.shapes.marks import Marks
+from devhost.github.shapes.people import People
 from devhost.github.shapes.threads import Threads
 from devhost.github.store import Record
 
 Details = Mapping[str, Any]
 
 
-class Shapes(Commits, Threads, Marks, Hooks):
+class Shapes(Commits, Threads, Marks, Hooks, People):
     """Every shape of GitHub's, with links below `origin`."""
 
     def webhook(self, event: str, action: str, repository: Record, details: Details) -> Json:
