@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from domain import messages
 from domain.models import Debt, DebtState, EvaluationRequest, EvaluationSummary, Verdict
@@ -144,9 +145,9 @@ def payment_detail(summary: EvaluationSummary) -> str:
     return f"{summary.verdict.value}: {messages.verdict_detail(summary)}"
 
 
-def no_verdict(reason: str) -> str:
-    """Say why a payment or a night has no result."""
-    return reason or AWAY
+def why_none(result: Mapping[str, object]) -> str:
+    """Say why an evaluation has no verdict."""
+    return WAS_CANCELLED if result.get("cancelled") else str(result["error"])
 
 
 def _target(name: str) -> str:

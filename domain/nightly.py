@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from domain.commands import FULL
 from domain.gates import MINIMUM_PAIRS
 from domain.models import (
     Comparison,
@@ -15,7 +16,7 @@ from domain.models import (
     MetricChange,
     Verdict,
 )
-from domain.schedules import NIGHTLY
+from domain.schedules import ERROR, NIGHTLY, RUNNING, EvaluationRecord, opened, running_instance
 
 HEAD = "main branch"  # the one target that is no environment, whose names have no space
 
@@ -81,6 +82,19 @@ def request(repository: str, commit: str, date: str) -> EvaluationRequest:
 def payment_id(debt: Debt, date: str) -> str:
     """Name the evaluation that pays a debt in a night; one that could not run leaves its name to no other."""
     return f"{debt.release}.full-{date}"
+
+
+def payment_record(debt: Debt, payment: Payment, began: str) -> EvaluationRecord:
+    """Return what is kept of the evaluation that pays a debt."""
+    request = EvaluationRequest(debt.repository, debt.commit, FULL, NIGHTLY, asked_by="", key=debt.release)
+    states = {DebtState.PAYING: RUNNING, DebtState.PAID: Verdict.PASSED, DebtState.FAILED: Verdict.FAILED}
+    return replace(
+        opened(request, began),
+        id=payment.evaluation,
+        instance=running_instance(payment.evaluation),
+        state=states.get(payment.state, ERROR),
+        reason=payment.detail,
+    )
 
 
 def left_behind(debt: Debt, instance: str) -> str:

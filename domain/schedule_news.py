@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from domain import messages_schedules as words
 from domain.git_flow import Ask, evaluation_id
 from domain.messages import STATUS_PREFIX
-from domain.models import Debt, EvaluationRequest, EvaluationSummary
+from domain.models import Debt, DebtState, EvaluationRequest, EvaluationSummary
 from domain.nightly import Night, Payment, Seen
 from domain.outbox import Comment, Issue, Message, Reply, Status
-from domain.schedules import ERROR, RUNNING
+from domain.schedules import ERROR, NIGHTLY, RUNNING
 
 ISSUE_LABEL = "evaluation-regression"
 
@@ -40,7 +40,7 @@ def evaluated(
     """
     name = evaluation_id(request)
     url = f"{site}/evaluations/{name}"
-    own = f"-{request.source}" if released else ""
+    own = f"-{request.source}" if released and request.source != NIGHTLY else ""
     yield Status(
         request.repository,
         request.sha,
@@ -58,36 +58,37 @@ def evaluated(
 
 
 def paid(debt: Debt, payment: Payment, site: str, at: str) -> Iterator[Message]:
-    """Say on each change that skipped its full evaluation what became of it."""
+    """Say on each change that skipped its full evaluation what became of it; that it runs is no news."""
+    if payment.state not in {DebtState.PAID, DebtState.FAILED, DebtState.OPEN}:
+        return
     for change in sorted({opt_out.change for opt_out in debt.opt_outs}):
         body = words.payment(debt, payment, site)
         yield Comment(debt.repository, change, debt.commit, f"debt-{debt.release}", body, at=at)
 
 
 def night(ended: Night, summaries: Mapping[str, EvaluationSummary], site: str, at: str) -> Iterator[Message]:
-    """Say on each commit what the night found, and keep one issue open for each target that is worse than it was."""
-    told: set[str] = set()
+    """Say on each commit that was not evaluated why, and keep an issue open for each target that is worse than it was.
+
+    What was evaluated tonight has told its verdict itself; that it is worse than the last good night is said here.
+    """
     for seen in ended.targets:
-        if seen.commit and seen.commit not in told:
-            told.add(seen.commit)
-            yield from _status(seen, ended, summaries.get(seen.evaluation), site, at)
+        summary = summaries.get(seen.evaluation)
+        yield from _status(seen, ended, summary, site, at)
         if seen.worse or seen.gone:
-            yield _issue(seen, ended, summaries.get(seen.evaluation), site, at)
+            yield _issue(seen, ended, summary, site, at)
 
 
 def _status(seen: Seen, ended: Night, summary: EvaluationSummary | None, site: str, at: str) -> Iterator[Message]:
     url = f"{site}/evaluations/{seen.evaluation}" if seen.evaluation else f"{site}/releases"
-    context = f"{STATUS_PREFIX}/evaluate-nightly"
     if seen.error:
-        detail = words.status_detail(ERROR, None, seen.error)
-        yield Status(ended.repository, seen.commit, context, "failed", detail, url, at=at)
-    elif summary and summary.commit == seen.commit:
-        detail = words.status_detail(summary.verdict, summary, "")
-        state = "failed" if seen.worse else summary.verdict.value
-        yield Status(ended.repository, seen.commit, context, state, detail, url, external_id=seen.evaluation, at=at)
-    elif summary:
-        detail = words.same_as_before(seen, summary.commit[:7])
-        yield Status(ended.repository, seen.commit, context, "skipped", detail, url, at=at)
+        state, detail = "failed", words.status_detail(ERROR, None, seen.error)
+    elif summary and summary.commit != seen.commit:
+        state, detail = "skipped", words.same_as_before(seen, summary.commit[:7])
+    elif seen.worse and seen.evaluated == ended.date:
+        state, detail = "failed", seen.worse[0]
+    else:
+        return
+    yield Status(ended.repository, seen.commit, f"{STATUS_PREFIX}/evaluate-{NIGHTLY}", state, detail, url, at=at)
 
 
 def _issue(seen: Seen, ended: Night, summary: EvaluationSummary | None, site: str, at: str) -> Message:
