@@ -7,7 +7,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import connect, records
+from adapters import audit, connect, records
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.approvals import Decision, decide
@@ -18,7 +18,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def close_approval(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"decision": approved | rejected | expired, "votes"} of {"release", "environment"}."""
+    """Return {"decision": approved | rejected | expired, "votes", "digest"} of {"release", "environment"}."""
     return close(payload["release"], payload["environment"], connect.blobs(current()))
 
 
@@ -27,11 +27,20 @@ def close(release: str, environment: str, blobs: Blobs) -> dict[str, Any]:
 
     Run twice, it answers the same, since nobody votes behind a shut door.
     """
-    door = blob_names.approval_outcome(release, environment)
-    blobs.create_json(door, {"decision": "being counted"})
     request = records.need_request(blobs, release, environment)
+    door = blob_names.approval_outcome(release, environment, request.round)
+    blobs.create_json(door, {"decision": "being counted"})
     votes = records.read_votes(blobs, request)
     decision = decide(request, votes)
     outcome = "expired" if decision is Decision.OPEN else decision.value
     blobs.write_json(door, {"decision": outcome})
-    return {"decision": outcome, "votes": [asdict(vote) for vote in votes]}
+    audit.record(
+        blobs,
+        key=f"{release}:{environment}:decided:{request.round}",
+        what=outcome,
+        who=", ".join(vote.principal for vote in votes) or "nobody",
+        subject=release,
+        evidence=request.digest,
+        details={"environment": environment, "round": str(request.round)},
+    )
+    return {"decision": outcome, "votes": [asdict(vote) for vote in votes], "digest": request.digest}

@@ -1,65 +1,113 @@
-"""Put the evidence before the approvers of an environment."""
+"""Put the evidence before the approvers of an environment, and again when it has changed."""
 
 from __future__ import annotations
 
+import json
 import secrets
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
-from adapters import connect
+from adapters import audit, connect, records
 from adapters.blobs import Blobs
-from domain import blob_names, messages
+from domain import blob_names, debts, messages
 from domain.approvals import can_be_reached, digest
 from domain.config import Environment
+from domain.errors import DrawbridgeError, Invalid, as_answer
 from domain.models import ApprovalRequest, Evidence, ReleaseRecord
 from domain.wire import read
 from settings import current
+
+if TYPE_CHECKING:
+    from adapters.github import GitHub
 
 bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="payload")
 def open_approval(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"request"}, or {"error"} when too few people may vote.
+    """Return {"request", "voided": who voted on older evidence}, or {"error"}, or {"retry_after"}.
 
-    Input: {"record", "environment": config, "instance": who waits, "at"}.
+    Input: {"record", "environment": config, "instance": who waits, "at", "last": it is the way to production}.
     """
-    environment = read(Environment, payload["environment"])
-    record = read(ReleaseRecord, payload["record"])
-    excluded = record.authors if environment.prevent_self_approval else ()
-    if not can_be_reached(environment.approvers, excluded, environment.approvals):
-        return {"error": messages.too_few_approvers(environment.name, environment.approvals, excluded)}
-    request = ask(record, environment, excluded, payload["instance"], payload["at"], connect.blobs(current()))
-    return {"request": asdict(request)}
+    settings = current()
+    try:
+        return put(payload, settings.look_seconds, connect.github(settings), connect.blobs(settings))
+    except DrawbridgeError as error:
+        return as_answer(error)
 
 
-def ask(
-    record: ReleaseRecord, environment: Environment, excluded: tuple[str, ...], instance: str, at: str, blobs: Blobs
-) -> ApprovalRequest:
-    """Store evidence and request. Run twice, it returns the first request, so that no link changes under anybody."""
-    evidence = evidence_of(record, environment)
-    opened = datetime.fromisoformat(at)
+def put(wanted: Mapping[str, Any], look: float, github: GitHub, blobs: Blobs) -> dict[str, Any]:
+    """Find out who may be asked, and ask them. Raises Invalid when too few people may vote."""
+    environment, record = read(Environment, wanted["environment"]), read(ReleaseRecord, wanted["record"])
+    groups = team_members(environment, github)
+    people = dict.fromkeys(name for name in environment.approvers if "/" not in name) | groups
     request = ApprovalRequest(
         release=record.id,
         environment=environment.name,
-        digest=digest(evidence),
-        approvers=tuple(environment.approvers),
-        nonces=tuple(secrets.token_urlsafe(32) for _ in environment.approvers),
+        digest="",
+        approvers=tuple(people),
+        nonces=tuple(secrets.token_urlsafe(32) for _ in people),
         approvals=environment.approvals,
-        excluded=excluded,
-        opened_at=at,
-        remind_at=_after(opened, environment.remind_after),
-        expires_at=_after(opened, environment.expires_after),
-        instance=instance,
+        excluded=excluded(record, environment),
+        opened_at=wanted["at"],
+        remind_at=_after(wanted["at"], environment.remind_after),
+        expires_at=_after(wanted["at"], environment.expires_after),
+        instance=wanted["instance"],
+        debt_open=bool(wanted["last"]) and debts.blocks_production(record.debt),
+        groups=groups,
+        look=look,
     )
-    blobs.write_json(blob_names.evidence(record.id, environment.name), asdict(evidence))
-    name = blob_names.approval_request(record.id, environment.name)
-    if blobs.create_json(name, asdict(request)):
-        return request
-    return read(ApprovalRequest, blobs.read_json(name))
+    if environment.approvers and not can_be_reached(request.approvers, request.excluded, request.approvals):
+        raise Invalid(messages.too_few_approvers(environment.name, environment.approvals, request.excluded))
+    asked, voided = ask(request, evidence_of(record, environment), blobs)
+    return {"request": asdict(asked), "voided": voided}
+
+
+def ask(request: ApprovalRequest, evidence: Evidence, blobs: Blobs) -> tuple[ApprovalRequest, list[str]]:
+    """Store evidence and request, and return the request that counts and whose votes on older evidence are void.
+
+    On the same evidence it is the first request, so that no link changes under anybody; on new evidence, a new round.
+    """
+    wanted = replace(request, digest=digest(evidence))
+    before = records.read_request(blobs, request.release, request.environment)
+    if before and before.digest == wanted.digest:
+        return _go_on(before, wanted, blobs), []
+    if before is None:
+        return _store(wanted, evidence, blobs), []
+    following = replace(wanted, round=before.round + 1)
+    # First shut the old door: a vote that comes now is told so, instead of being taken and then not counted.
+    door = blob_names.approval_outcome(before.release, before.environment, before.round)
+    blobs.create_json(door, {"decision": "replaced", "round": following.round})
+    voided = sorted({vote.approver for vote in records.read_votes(blobs, before)}, key=str.casefold)
+    asked = _store(following, evidence, blobs)
+    audit.record(
+        blobs,
+        key=f"{request.release}:{request.environment}:round-{following.round}",
+        what="new-evidence",
+        who="drawbridge",
+        subject=request.release,
+        evidence=wanted.digest,
+        details={"environment": request.environment, "void": ", ".join(voided), "before": before.digest},
+    )
+    return asked, voided
+
+
+def team_members(environment: Environment, github: GitHub) -> dict[str, str]:
+    """Return the members of the teams among an environment's approvers, each with its team. Raises NotFound."""
+    teams = [name for name in environment.approvers if "/" in name]
+    return {login: team for team in teams for login in github.team_members(*team.split("/"))}
+
+
+def excluded(record: ReleaseRecord, environment: Environment) -> tuple[str, ...]:
+    """Return who may not vote: those who made the release, and those who merged it, where the config says so."""
+    people = set(record.authors) if environment.prevent_self_approval else set()
+    if environment.exclude_merger:
+        people |= {change.merged_by for change in record.changes if change.merged_by}
+    return tuple(sorted(people, key=str.casefold))
 
 
 def evidence_of(record: ReleaseRecord, environment: Environment) -> Evidence:
@@ -79,8 +127,31 @@ def evidence_of(record: ReleaseRecord, environment: Environment) -> Evidence:
         approvers=tuple(environment.approvers),
         approvals=environment.approvals,
         prevent_self_approval=environment.prevent_self_approval,
+        exclude_merger=environment.exclude_merger,
+        debt=record.debt,
+        overrides=record.overrides,
     )
 
 
-def _after(start: datetime, seconds: int) -> str:
-    return (start + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _store(request: ApprovalRequest, evidence: Evidence, blobs: Blobs) -> ApprovalRequest:
+    """Write the evidence, then the request that names it; run twice at once, the first one counts for both."""
+    blobs.write_json(blob_names.evidence(request.release, request.environment, request.round), asdict(evidence))
+
+    def step(kept: Any) -> Any:
+        ours = kept is None or read(ApprovalRequest, kept).digest != request.digest
+        # As JSON has it, so that what is returned is what is stored.
+        return json.loads(json.dumps(asdict(request))) if ours else kept
+
+    stored = blobs.change_json(blob_names.approval_request(request.release, request.environment), step)
+    return read(ApprovalRequest, stored)
+
+
+def _go_on(before: ApprovalRequest, wanted: ApprovalRequest, blobs: Blobs) -> ApprovalRequest:
+    """Let another orchestration wait for the same question."""
+    same = replace(before, instance=wanted.instance)
+    blobs.write_json(blob_names.approval_request(same.release, same.environment), asdict(same))
+    return same
+
+
+def _after(start: str, seconds: int) -> str:
+    return (datetime.fromisoformat(start) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -18,7 +18,7 @@ from github import Auth, Github, GithubIntegration
 from github.AuthenticatedUser import AuthenticatedUser
 from github.Repository import Repository
 
-from adapters import github_changes, github_marks, github_people, github_refs, github_writes
+from adapters import github_changes, github_listing, github_marks, github_people, github_refs, github_writes
 from adapters.github_calls import Steady, fetch
 from adapters.github_limits import check_sha
 from adapters.github_origin import Found, find_origin, opt_out_now
@@ -95,9 +95,9 @@ class GitHub:
         """
         return github_refs.commit_on(self._steady, repository, self._repository(repository), sha, branches)
 
-    def change_facts(self, repository: str, change: int, reviews: bool = False) -> ChangeFacts:
-        """Read a change as it is now; with `reviews` also who is to review it. Raises NotFound."""
-        return github_changes.change_facts(self._steady, repository, self._repository(repository), change, reviews)
+    def change_facts(self, repository: str, change: int) -> ChangeFacts:
+        """Read a change as it is now. Raises NotFound."""
+        return github_changes.change_facts(self._steady, repository, self._repository(repository), change)
 
     def changed_files(self, repository: str, change: int) -> tuple[str, ...]:
         """List the paths that a change touches, those it moves away from included: GitHub names up to 3,000."""
@@ -106,6 +106,28 @@ class GitHub:
     def checks_of(self, repository: str, sha: str, names: Collection[str]) -> tuple[Check, ...]:
         """Find the newest check runs, statuses and workflows of a commit that have one of the names."""
         return github_changes.checks_of(self._steady, self._repository(repository), check_sha(sha), names)
+
+    def look(self, repository: str, path: str, etag: str = "") -> github_listing.Answer:
+        """Ask for what lies at a path below a repository, or at a whole URL that an answer gave.
+
+        What still has the etag comes without data, and costs nothing of the rate limit.
+        """
+        at = f"/repos/{repository}{path}" if path.startswith("/") else path
+        return github_listing.look(self._once, lambda: self._repository(repository).requester, at, etag)
+
+    @property
+    def is_app(self) -> bool:
+        """Whether we are signed in as the App: only an App can list its deliveries."""
+        return self._app is not None
+
+    def look_as_app(self, path: str, etag: str = "") -> github_listing.Answer:
+        """Ask as the App itself for what lies at a path of the API."""
+        return github_listing.look(self._once, lambda: self._integration().requester, path, etag)
+
+    def redeliver(self, delivery: int) -> None:
+        """Let the App's webhook be sent a delivery again."""
+        path = f"/app/hook/deliveries/{delivery}/attempts"
+        self._once.call(lambda: self._integration().requester.requestJsonAndCheck("POST", path))
 
     def find_origin(
         self, repository: str, sha: str, before: str, opt_out_label: str, branch: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -15,41 +16,74 @@ from github.Repository import Repository
 
 from adapters.github_calls import Steady
 from domain.errors import NotFound
-from domain.models import Change, Commit, OptOut, Origin
+from domain.models import Change, Commit, Origin
+from domain.opt_out import Facts
 
+WEB_FLOW = "web-flow"  # who commits for everybody who merges in the browser
 COMMITS = 250  # of one push that are looked at for merged changes
 ZEROS = "0" * 40
 
 
+@dataclass(frozen=True)
+class Found:
+    """Where a release comes from, and what the policy must know before an opt-out is honoured.
+
+    `origin.position` counts the commits up to this one: a descendant always has more. After a rewritten branch that
+    says nothing about what was there before.
+    """
+
+    origin: Origin
+    facts: tuple[Facts, ...]
+    rewritten: bool
+
+
 def find_origin(
     steady: Steady, name: str, place: Repository, sha: str, before: str, opt_out_label: str, branch: str
-) -> Origin:
+) -> Found:
     """Find the changes merged into the branch between `before` and `sha`; see GitHub.find_origin."""
     head = steady.call(lambda: place.get_commit(sha).complete())
-    pushed = _pushed(steady, place, sha, before) or [head]
+    pushed, rewritten = _pushed(steady, place, sha, before)
+    pushed = pushed or [head]
     changes: list[Change] = []
-    opt_outs: list[OptOut] = []
+    facts: list[Facts] = []
     for pull in _merged_pulls(steady, place, [commit.sha for commit in pushed], branch):
-        labels, merged_by = _as_merged(steady.call(lambda pull=pull: list(pull.get_issue_events())))  # type: ignore[misc]
+        labels, merged_by = _labels(steady.call(lambda pull=pull: list(pull.get_issue_events())))  # type: ignore[misc]
         changes.append(_change(pull, labels.values(), merged_by))
-        opt_out = labels.get(opt_out_label.casefold())
-        if opt_out:
-            by, at = _login(opt_out.actor) or "ghost", _utc(opt_out.created_at)
-            opt_outs.append(OptOut(label=opt_out.label.name, change=pull.number, by=by, at=at))
+        facts += _facts(steady, pull, labels.get(opt_out_label.casefold()))
     changes.sort(key=lambda change: (change.merged_at, change.number))
-    authors = {_author(commit) for commit in pushed}
-    return Origin(_commit(name, head), tuple(changes), tuple(opt_outs), tuple(sorted(authors)))
+    people = {person for commit in pushed for person in (_author(commit), _login(commit.committer)) if person}
+    count = steady.call(lambda: place.get_commits(sha=sha).totalCount)
+    origin = Origin(_commit(name, head), tuple(changes), (), tuple(sorted(people - {WEB_FLOW})), position=count)
+    return Found(origin, tuple(facts), rewritten)
 
 
-def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> list[GithubCommit]:
-    """List what the push brought, newest first; nothing when only `sha` itself is known to be new."""
-    if before in ("", ZEROS):
+def opt_out_now(steady: Steady, place: Repository, number: int, label: str) -> Facts | None:
+    """Return how the opt-out label stands on a change now; see GitHub.opt_out_now."""
+    pull = steady.call(lambda: place.get_pull(number).complete())
+    labels, _ = _labels(steady.call(lambda: list(pull.get_issue_events())), late=True)
+    return next(iter(_facts(steady, pull, labels.get(label.casefold()))), None)
+
+
+def _facts(steady: Steady, pull: PullRequest, event: IssueEvent | None) -> list[Facts]:
+    if event is None:
         return []
+    files = steady.call(lambda: list(pull.get_files()))
+    # A file that was moved away touches the place that it came from.
+    paths = {path for file in files for path in (file.filename, file.previous_filename) if path}
+    by, at = _login(event.actor) or "ghost", _utc(event.created_at)
+    return [Facts(pull.number, event.label.name, by, at, pull.body or "", tuple(sorted(paths)))]
+
+
+def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> tuple[list[GithubCommit], bool]:
+    """List what the push brought, newest first (nothing when only `sha` is known to be new), and whether it rewrote."""
+    if before in ("", ZEROS):
+        return [], False
     try:
+        comparison = steady.call(lambda: place.compare(before, sha))
         # Forced back to an older commit, the branch has nothing new: the release is that commit's.
-        return steady.call(lambda: list(islice(place.compare(before, sha).commits.reversed, COMMITS)))
+        return steady.call(lambda: list(islice(comparison.commits.reversed, COMMITS))), comparison.status != "ahead"
     except NotFound:
-        return []  # a forced push, and GitHub has forgotten what was there before
+        return [], True  # a forced push, and GitHub has forgotten what was there before
 
 
 def _merged_pulls(steady: Steady, place: Repository, pushed: list[str], branch: str) -> Iterator[PullRequest]:
@@ -67,17 +101,20 @@ def _merged_pulls(steady: Steady, place: Repository, pushed: list[str], branch: 
                 yield pull
 
 
-def _as_merged(events: Iterable[IssueEvent]) -> tuple[dict[str, IssueEvent], str]:
-    """Replay a change's history up to its merge: each label's last `labeled` event, and who merged."""
+def _labels(events: Iterable[IssueEvent], late: bool = False) -> tuple[dict[str, IssueEvent], str]:
+    """Replay a change's history up to its merge, or (`late`) to its end: each label's `labeled` event, who merged."""
     labels: dict[str, IssueEvent] = {}
+    merged_by = ""
     for event in events:
         if event.event == "merged":
-            return labels, _login(event.actor) or "ghost"
-        if event.event == "labeled":
+            merged_by = _login(event.actor) or "ghost"
+            if not late:
+                break
+        elif event.event == "labeled":
             labels[event.label.name.casefold()] = event
         elif event.event == "unlabeled":
             labels.pop(event.label.name.casefold(), None)
-    return labels, ""
+    return labels, merged_by
 
 
 def _change(pull: PullRequest, labels: Iterable[IssueEvent], merged_by: str) -> Change:

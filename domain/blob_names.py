@@ -7,6 +7,7 @@ import re
 from datetime import date
 from urllib.parse import quote
 
+RELEASES = "index/releases.json"  # the head of the list of releases
 AUDIT = "audit/"
 AUDIT_HEAD = "audit/head.json"  # where the newest record of the audit log stands; the log itself decides
 AUDIT_KEYS = "audit/keys/"
@@ -30,6 +31,16 @@ def claim(instance: str) -> str:
 def record(release: str) -> str:
     """Name a release's record."""
     return f"releases/{release}/record.json"
+
+
+def releases_part(generation: str, number: int) -> str:
+    """Name a sealed part of the list of releases."""
+    return f"{releases_parts(generation)}{number}.json"
+
+
+def releases_parts(generation: str = "") -> str:
+    """Name the prefix of the sealed parts that belong to one head of the list, or of all there are."""
+    return f"index/releases/{generation}/" if generation else "index/releases/"
 
 
 def validation_plan(release: str) -> str:
@@ -125,6 +136,17 @@ def audit_key(key: str) -> str:
 
 def _round(number: int) -> str:
     return f".{number}" if number > 1 else ""
+
+
+# What the reconciler remembers beside the repositories; their names have a dot, these have none.
+SEEN_PASS = "seen/pass.json"  # noqa: S105 - nothing secret
+SEEN_DELIVERIES = "seen/deliveries.json"
+SEEN_STARTS = "seen/starts.json"
+
+
+def seen(repository: str) -> str:
+    """Name what a repository looked like when the reconciler last looked."""
+    return f"seen/{_flat(repository)}.json"
 
 
 def plan(evaluation: str) -> str:

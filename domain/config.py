@@ -36,6 +36,7 @@ from domain.errors import Invalid
 from domain.gates import ERRORS, LATENCIES, parse_gate
 from domain.yaml_source import Path, read_yaml
 
+OVERRIDE = "override"  # the question to those who may override is told apart by this environment's name
 MOST_PROBLEMS = 50  # more are counted only: the list ends up in a comment on a pull request
 
 
@@ -284,6 +285,8 @@ class Config(_Section):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise ValueError(f"each environment once; {twice} stands here {names.count(twice)} times")
+        if OVERRIDE in names:
+            raise ValueError(f"another name than {OVERRIDE}, which is what an override of an evaluation is called")
         if environments[0].approvers:
             # It is deployed beside the full evaluation, so nobody could be shown what they would approve.
             raise ValueError(f"no approvers for the first environment, {names[0]}; they belong to the later ones")

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from domain import messages_promotion as messages
 from domain.config import Environment
-from domain.models import Image
+from domain.models import Deployment, Image
 from domain.windows import next_open, parse_window
 
 # Who has not been back for this long after it wanted to look again does not keep the others waiting.
@@ -122,6 +122,11 @@ def leave(lane: Lane, release: str, deployed: Occupant | None = None) -> Lane:
     holder = None if lane.holder and lane.holder.release == release else lane.holder
     waiting = tuple(one for one in lane.waiting if one.release != release)
     return replace(lane, holder=holder, waiting=waiting, current=deployed or lane.current)
+
+
+def occupy(deployment: Deployment, turn: Turn) -> Occupant:
+    """Return what runs in an environment after a turn."""
+    return Occupant(turn.release, turn.sha, turn.position, deployment.image, deployment.deployed_at, deployment.url)
 
 
 def overtaken_by(lane: Lane, release: str, position: int) -> str:

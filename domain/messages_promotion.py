@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.config import Environment
-from domain.models import Debt, EvaluationSummary, Override, Verdict
+from domain.models import Debt, EvaluationSummary, OptOut, Override, Verdict, Vote
 
 
 def superseded(environment: str, newer: str) -> str:
@@ -49,9 +49,23 @@ def debt_blocks(debt: Debt) -> str:
     return f"owes {debt.owed}; due at {debt.expires_at}. The nightly run pays it, or the approvers waive it"
 
 
-def minimal_inconclusive() -> str:
+CANCELLED = "it was cancelled, and nobody opted out of it"
+
+
+def opt_out_without_ground(minimal: Verdict) -> str:
     """Say why an honoured label does not skip the full evaluation."""
-    return "The full evaluation runs in spite of the opt-out: the minimal evaluation came to no conclusion."
+    why = (
+        "there is only one environment, so nothing else would stand before production"
+        if minimal is Verdict.PASSED
+        else "the minimal evaluation came to no conclusion"
+    )
+    return f"The full evaluation runs in spite of the opt-out: {why}."
+
+
+def votes_needed(environment: Environment, debt: Debt | None) -> str:
+    """Say how many approvals an environment needs, and what production waits for."""
+    votes = f"needs {environment.approvals} of {', '.join(environment.approvers)}" if environment.approvers else ""
+    return "; ".join(part for part in (votes, debt_blocks(debt) if debt else "") if part)
 
 
 def opt_outs_refused(changes: Sequence[tuple[int, str]]) -> str:
@@ -76,11 +90,13 @@ def overridden(override: Override) -> str:
     return f"{override.by} overrode the {override.verdict.value} full evaluation: {override.reason}"
 
 
-def not_overridden(decision: str, by: str, comment: str) -> str:
+def not_overridden(summary: EvaluationSummary, decision: str, votes: Sequence[Vote]) -> str:
     """Say why a failed or inconclusive evaluation ended the release."""
     if decision == "expired":
-        return "nobody overrode it in time"
-    return f"{by} did not override it" + (f": {comment}" if comment else "")
+        return f"{no_override(summary)} Nobody overrode it in time."
+    against = next(vote for vote in votes if vote.decision == "reject")
+    because = f": {against.comment}" if against.comment else "."
+    return f"{no_override(summary)} {against.approver} did not override it{because}"
 
 
 def new_evidence(environment: str, voters: Sequence[str]) -> str:
@@ -89,10 +105,9 @@ def new_evidence(environment: str, voters: Sequence[str]) -> str:
     return f"{names}: your vote about {environment} was on evidence that has changed since. Please look again."
 
 
-def withdrawn(changes: Sequence[int], by: str) -> str:
+def withdrawn(changes: Sequence[int]) -> str:
     """Say why a full evaluation starts late."""
-    numbers = ", ".join(f"#{number}" for number in changes)
-    return f"The full evaluation runs after all: {by} withdrew the opt-out of {numbers}."
+    return f"The full evaluation runs after all: {', '.join(f'#{number}' for number in changes)} opts out no more."
 
 
 def waived(names: Sequence[str]) -> str:
@@ -108,3 +123,31 @@ def nothing_to_go_back_to(release: str, environment: str) -> str:
 def gone_back(environment: str, by: str) -> str:
     """Say that an environment was rolled back by hand."""
     return f"{environment} was rolled back to this release by {by}"
+
+
+def no_release_carries(change: int) -> str:
+    """Say why a label changes nothing."""
+    return f"no release carries change #{change}"
+
+
+def other_label(label: str) -> str:
+    """Say why a label changes nothing."""
+    return f"{label} is not the opt-out label"
+
+
+def opt_out_stands(honoured: Sequence[OptOut], refused: Sequence[OptOut]) -> str:
+    """Say which changes of a release opt out now."""
+    words = [f"#{one.change} opts out" for one in honoured] + [
+        f"#{one.change} may not: {one.refused}" for one in refused
+    ]
+    return "; ".join(words) or "no change opts out: the full evaluation is owed"
+
+
+def verdict_stays() -> str:
+    """Say why a late label stops nothing."""
+    return "no full evaluation runs that could be stopped; a verdict that is in stays"
+
+
+def evaluation_cancelled(honoured: Sequence[OptOut]) -> str:
+    """Say that a late label stopped the full evaluation."""
+    return f"the full evaluation is stopped: {', '.join(f'#{one.change}' for one in honoured)} opted out"

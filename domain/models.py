@@ -384,6 +384,7 @@ class ApprovalRequest:
     round: int = 1
     debt_open: bool = False  # an approval is only taken together with a waiver
     groups: dict[str, str] = field(default_factory=dict)  # resolved login -> the team that was configured
+    look: float = 300.0  # seconds between two looks at the votes, when nobody rings
 
 
 @dataclass(frozen=True)
@@ -424,3 +425,4 @@ class ReleaseRecord:
     debt: Debt | None = None
     overrides: tuple[Override, ...] = ()
     refused_opt_outs: tuple[OptOut, ...] = ()
+    superseded_by: str = ""  # the newer release

@@ -23,6 +23,7 @@ VALIDATE = "validate"
 MINIMAL = "evaluate-minimal"
 BUILD = "build"
 FULL = "evaluate-full"
+OVERRIDE = "override"
 
 STATE_OF_VERDICT = {
     Verdict.PASSED: StageState.PASSED,
@@ -39,6 +40,24 @@ def deploy(environment: str) -> str:
 def approve(environment: str) -> str:
     """Name the stage that waits for an environment's approvers."""
     return f"approve-{environment}"
+
+
+def asks_about(stage: str) -> str:
+    """Return the environment that a stage asks people about (`override` for an override); nothing for other stages."""
+    return OVERRIDE if stage == OVERRIDE else stage.removeprefix("approve-") if stage.startswith("approve-") else ""
+
+
+def running_evaluations(record: ReleaseRecord) -> tuple[str, ...]:
+    """Return the ids of the evaluations that run now."""
+    return tuple(
+        stage.instance.removesuffix(":shards") for stage in current_stages(record) if stage.name in (MINIMAL, FULL)
+    )
+
+
+def running_full_evaluation(record: ReleaseRecord) -> str:
+    """Return the id of the full evaluation that runs now, or nothing."""
+    full = [stage.instance.removesuffix(":shards") for stage in current_stages(record) if stage.name == FULL]
+    return full[0] if full else ""
 
 
 def open_record(release: str, request: ReleaseRequest, at: str) -> ReleaseRecord:
@@ -66,6 +85,8 @@ def know_origin(record: ReleaseRecord, origin: Origin) -> ReleaseRecord:
         commit=origin.commit,
         changes=origin.changes,
         opt_outs=origin.opt_outs,
+        refused_opt_outs=origin.refused,
+        position=origin.position,
         authors=tuple(sorted(authors, key=str.casefold)),
     )
 
@@ -100,6 +121,14 @@ def add_deployment(record: ReleaseRecord, deployment: Deployment) -> ReleaseReco
     """Keep where the release's image runs now."""
     others = tuple(kept for kept in record.deployments if kept.environment != deployment.environment)
     return replace(record, deployments=(*others, deployment))
+
+
+def add_stage(record: ReleaseRecord, name: str, after: str) -> ReleaseRecord:
+    """Add a stage that turned out to be needed, behind another; once."""
+    if any(stage.name == name for stage in record.stages):
+        return record
+    at = next(number for number, stage in enumerate(record.stages, 1) if stage.name == after)
+    return replace(record, stages=(*record.stages[:at], Stage(name), *record.stages[at:]))
 
 
 def note(record: ReleaseRecord, text: str) -> ReleaseRecord:

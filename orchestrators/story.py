@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -11,18 +12,32 @@ from typing import Any
 import azure.durable_functions as df
 from azure.durable_functions.models.Task import TaskBase
 
+from activities.end_release import end_release
 from activities.save_record import save_record
 from activities.tell_github import tell_github
-from domain import messages, timeline
+from domain import messages, messages_promotion, timeline
 from domain.config import Config, Environment
-from domain.models import Image, Origin, Outcome, ReleaseRecord, ReleaseRequest, StageState, Vote
+from domain.lanes import Turn, occupy
+from domain.models import (
+    Debt,
+    Deployment,
+    EvaluationSummary,
+    Image,
+    OptOut,
+    Origin,
+    Outcome,
+    Override,
+    ReleaseRecord,
+    ReleaseRequest,
+    StageState,
+    Vote,
+)
 from orchestrators.retries import PATIENTLY
 
 Steps = Generator[Any, Any, None]
 
-# What people wait for, an approval's links or the end, is told again after these pauses: over four hours in all.
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 30, 60, 60, 90))
-ASKED_AGAIN = 60  # times that GitHub is asked for something a release cannot do without
+ASKED_AGAIN = 110  # times that GitHub is asked for something a release cannot do without: a day in all
+FIRST_PAUSE, LONGEST_PAUSE = 15.0, 900.0  # seconds between two of them, when GitHub does not say how long
 
 
 class Ended(Exception):
@@ -40,10 +55,11 @@ class Story:
     def __init__(self, context: df.DurableOrchestrationContext, request: ReleaseRequest) -> None:
         self.context = context
         self.request = request
-        self.record: ReleaseRecord = timeline.open_record(context.instance_id, request, _now(context))
+        self.record: ReleaseRecord = timeline.open_record(context.instance_id, request, self.now)
         self.snapshot = ""
         self.wire_config: dict[str, Any] = {}
-        self._untold: set[str] = set()
+        self.digests: dict[str, str] = {}  # by environment: of the evidence it was approved on
+        self._times: Counter[str] = Counter()
 
     @cached_property
     def config(self) -> Config:
@@ -53,6 +69,12 @@ class Story:
     def child(self, name: str) -> str:
         """Name a child's instance: the same at every replay, and readable."""
         return f"{self.record.id}.{name}"
+
+    def another(self, name: str) -> str:
+        """Name the next of several children of one kind: an instance's name is used once."""
+        self._times[name] += 1
+        again = f".{self._times[name]}" if self._times[name] > 1 else ""
+        return f"{self.child(name)}{again}"
 
     def act(self, activity: Any, payload: Any) -> TaskBase:
         """Call an activity, patiently."""
@@ -67,51 +89,40 @@ class Story:
 
         Raises Ended when GitHub refuses, or is away for too long.
         """
-        for _ in range(ASKED_AGAIN):
+        for asked in range(ASKED_AGAIN):
             answer = yield self.act(activity, payload)
             if "retry_after" not in answer:
                 break
-            yield self.context.create_timer(
-                self.context.current_utc_datetime + timedelta(seconds=answer["retry_after"])
-            )
+            pause = max(float(answer["retry_after"]), min(LONGEST_PAUSE, FIRST_PAUSE * 2**asked))
+            yield self.context.create_timer(self.context.current_utc_datetime + timedelta(seconds=pause))
         if "error" in answer or "retry_after" in answer:
             raise Ended(Outcome.FAILED, answer.get("error", messages.GITHUB_AWAY))
         return answer
 
     def begin_stage(self, name: str, instance: str = "", detail: str = "") -> Steps:
         """Say that a stage runs now."""
-        self.record = timeline.begin(self.record, name, _now(self.context), instance, detail)
+        self.record = timeline.begin(self.record, name, self.now, instance, detail)
         yield from self.publish(name)
 
     def end(self, name: str, state: StageState, detail: str = "", url: str = "") -> Steps:
         """Say what a stage came to."""
-        self.record = timeline.end(self.record, name, state, _now(self.context), detail, url)
+        self.record = timeline.end(self.record, name, state, self.now, detail, url)
         yield from self.publish(name)
 
     def close(self, outcome: Outcome, reason: str) -> Steps:
-        """End the release and tell everybody; when GitHub is away, again and again for hours."""
+        """End the release, leave nothing behind, and tell everybody."""
         running = [stage.name for stage in timeline.current_stages(self.record)]
-        self.record = timeline.close(self.record, outcome, reason, _now(self.context))
+        self.record = timeline.close(self.record, outcome, reason, self.now)
         yield from self.publish(*running, timeline.PREPARE)
-        yield from self.insist()
-
-    def insist(self) -> Steps:
-        """Tell GitHub again, with longer and longer pauses, what it has not taken: people wait for it."""
-        for pause in PAUSES:
-            if not self._untold:
-                return
-            yield self.context.create_timer(self.context.current_utc_datetime + pause)
-            yield from self._tell()
-        if self._untold:
-            self.note(messages.never_told(timeline.current_stages(self.record)))
-            yield self.act(save_record, asdict(self.record))
+        yield self.act(end_release, {"record": asdict(self.record)})
 
     def publish(self, *stages: str) -> Steps:
-        """Keep the record, show it, and tell GitHub which stages changed. GitHub's outages do not stop a release."""
+        """Keep the record, show it, and tell GitHub which stages changed: delivered when GitHub is there."""
         self.context.set_custom_status(self._status())
-        self._untold.update(stages)
         yield self.act(save_record, asdict(self.record))
-        yield from self._tell()
+        told = yield self.act(tell_github, {"record": asdict(self.record), "stages": sorted(stages)})
+        if told.get("refused"):
+            self.note(told["refused"])
 
     def note(self, text: str) -> None:
         """Keep something a person should know."""
@@ -134,15 +145,86 @@ class Story:
         """Add the votes on one environment."""
         self.record = replace(self.record, votes={**self.record.votes, environment: votes})
 
-    def evaluation_order(self, kind: str) -> dict[str, Any]:
+    def keep_debt(self, debt: Debt) -> None:
+        """Add the debt of an honoured opt-out, as it stands now."""
+        self.record = replace(self.record, debt=debt)
+
+    @property
+    def debt(self) -> Debt:
+        """The release's debt; only once it has one."""
+        if self.record.debt is None:
+            raise ValueError(f"{self.record.id} has no debt")
+        return self.record.debt
+
+    def keep_opt_outs(self, opt_outs: tuple[OptOut, ...]) -> None:
+        """Take in which opt-outs are honoured now."""
+        self.record = replace(self.record, opt_outs=opt_outs)
+
+    def supersede(self, newer: str) -> None:
+        """Say which release went past this one."""
+        self.record = replace(self.record, superseded_by=newer)
+
+    def keep_override(self, override: Override) -> None:
+        """Add that a person let the release go on, for ever."""
+        self.record = replace(self.record, overrides=(*self.record.overrides, override))
+        self.note(messages_promotion.overridden(override))
+
+    def full_evaluation(self) -> EvaluationSummary | None:
+        """Return what the full evaluation came to, if it has run."""
+        return next((summary for summary in self.record.evaluations if summary.kind == "full"), None)
+
+    def deployed_before(self, environment: Environment) -> Deployment | None:
+        """Return this release's deployment in the environment before."""
+        names = [one.name for one in self.config.environments]
+        earlier = names[: names.index(environment.name)]
+        return next((one for one in self.record.deployments if earlier and one.environment == earlier[-1]), None)
+
+    def evaluation_order(self, kind: str, evaluation: str) -> dict[str, Any]:
         """Return what an evaluation of this commit needs."""
         return {
-            "id": self.child(kind),
+            "id": evaluation,
             "kind": kind,
             "repository": self.record.repository,
             "commit": self.record.commit.sha,
             "snapshot": self.snapshot,
             "config": self.wire_config,
+        }
+
+    def where(self, environment: Environment) -> dict[str, Any]:
+        """Return what looking around needs."""
+        return {
+            "release": self.record.id,
+            "repository": self.record.repository,
+            "sha": self.record.commit.sha,
+            "position": self.record.position,
+            "environment": environment.name,
+        }
+
+    def turn(self, environment: Environment) -> Turn:
+        """Return this release as one that wants to deploy to an environment."""
+        before = self.deployed_before(environment)
+        since = before.deployed_at if before else None
+        return Turn(self.record.id, self.record.commit.sha, self.record.position, since)
+
+    def lane_order(self, environment: Environment) -> dict[str, Any]:
+        """Return what asking for a turn in an environment needs."""
+        return {
+            "repository": self.record.repository,
+            "environment": environment.model_dump(mode="json"),
+            "turn": asdict(self.turn(environment)),
+        }
+
+    def departure(self, environment: Environment, deployment: Deployment | None) -> dict[str, Any]:
+        """Return what leaving an environment's lane needs; `deployment` is what runs there now, if it held."""
+        voters = [vote.principal for vote in self.record.votes.get(environment.name, ()) if vote.decision == "approve"]
+        return {
+            "repository": self.record.repository,
+            "environment": environment.name,
+            "release": self.record.id,
+            "deployed": asdict(occupy(deployment, self.turn(environment))) if deployment else None,
+            "order": self.deployment_order(environment) if deployment else None,
+            "by": ", ".join(voters) or "drawbridge",
+            "evidence": self.digests.get(environment.name, ""),
         }
 
     def deployment_order(self, environment: Environment) -> dict[str, Any]:
@@ -166,15 +248,14 @@ class Story:
             "record": asdict(self.record),
             "environment": environment.model_dump(mode="json"),
             "instance": instance,
-            "at": _now(self.context),
+            "at": self.now,
+            "last": environment.name == self.config.environments[-1].name,
         }
 
-    def _tell(self) -> Steps:
-        told = yield self.act(tell_github, {"record": asdict(self.record), "stages": sorted(self._untold)})
-        if told["delivered"]:
-            self._untold.clear()
-        if told.get("refused"):
-            self.note(told["refused"])
+    @property
+    def now(self) -> str:
+        """The story's clock, as records have it."""
+        return str(self.context.current_utc_datetime.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
     def _status(self) -> dict[str, Any]:
         running = timeline.current_stages(self.record)
@@ -185,7 +266,3 @@ class Story:
             "done": sum(1 for stage in self.record.stages if stage.state not in {"waiting", "running"}),
             "total": len(self.record.stages),
         }
-
-
-def _now(context: df.DurableOrchestrationContext) -> str:
-    return str(context.current_utc_datetime.strftime("%Y-%m-%dT%H:%M:%SZ"))

@@ -25,6 +25,10 @@ VOTES = [
 ]
 
 
+AROUND: dict[str, Any] = {"superseded_by": "", "debt": None, "summary": None, "opt_outs": []}
+ENTERED = {"answer": "entered", "why": "", "until": "", "by": "", "own": False, "look": 5.0}
+
+
 def told(stage: Stage) -> dict[str, str]:
     """Return the last state of each stage that was saved."""
     record = stage.payloads("save_record")[-1]
@@ -40,7 +44,17 @@ def stage_with(**changes: Any) -> Stage:
         "save_record": lambda _: None,
         "tell_github": lambda _: {"delivered": True, "refused": ""},
         "plan_validation": lambda _: {"plan": "p", "part": "validation", "poll": 1, "stage": "validate"},
-        "open_approval": lambda payload: {"request": {"environment": payload["environment"]["name"]}},
+        "open_approval": lambda payload: {
+            "request": {"environment": payload["environment"]["name"]},
+            "voided": [],
+        },
+        "look_around": lambda _: AROUND,
+        "enter_lane": lambda _: ENTERED,
+        "leave_lane": lambda _: None,
+        "record_debt": lambda payload: payload,
+        "take_debt": lambda payload: payload,
+        "settle_debt": lambda payload: {"debt": {**payload["debt"], "state": payload["state"]}},
+        "end_release": lambda _: None,
         "keep_baseline": lambda _: None,
         "cancel_evaluation": lambda _: None,
     }
@@ -53,7 +67,8 @@ def stage_with(**changes: Any) -> Stage:
             "detail": "5 requests, 0 errors",
             "deployment": asdict(samples.deployment(payload["environment"]["name"])),
         },
-        "approval": lambda _: {"decision": "approved", "votes": VOTES},
+        "approval": lambda _: {"decision": "approved", "votes": VOTES, "digest": "d"},
+        "lane": lambda _: ENTERED,
     }
     for name, answer in changes.items():
         (activities if name in activities else children)[name] = answer
@@ -102,23 +117,6 @@ def test_dev_is_deployed_before_the_full_evaluation_ends_and_after_it_alike(last
     assert order == [*both, "deployment", "deployment"]
 
 
-def test_opt_out_skips_the_full_evaluation_and_says_by_whom() -> None:
-    """The stage is skipped, never passed, and only the minimal evaluation ran."""
-    opt_outs = (OptOut("skip-e2e-evaluation", 7, "alex", "2026-11-23T08:00:00Z"),)
-    stage = stage_with(find_origin=lambda _: {"origin": asdict(samples.origin(opt_outs=opt_outs))})
-
-    output = play(stage)
-
-    assert output["outcome"] == "released"
-    assert told(stage)["evaluate-full"] == "skipped"
-    assert [order["kind"] for order in stage.payloads("evaluation")] == ["minimal"]
-    last = stage.payloads("save_record")[-1]["stages"]
-    assert (
-        next(entry["detail"] for entry in last if entry["name"] == "evaluate-full")
-        == "skipped by @alex: label skip-e2e-evaluation on change #7"
-    )
-
-
 def test_failed_minimal_evaluation_stops_before_anything_is_deployed() -> None:
     """The reason names the gate that failed."""
     stage = stage_with(evaluation=lambda payload: {"summary": asdict(samples.summary(payload["kind"], Verdict.FAILED))})
@@ -145,22 +143,6 @@ def test_failed_full_evaluation_stops_before_the_second_environment() -> None:
     assert output["outcome"] == "failed"
     assert [order["environment"]["name"] for order in stage.payloads("deployment")] == ["dev"]
     assert stage.payloads("open_approval") == []
-
-
-def test_inconclusive_full_evaluation_is_put_before_the_approvers() -> None:
-    """Nobody can tell, so people decide, with the verdict in the evidence."""
-
-    def evaluate(payload: dict[str, Any]) -> dict[str, Any]:
-        verdict = Verdict.INCONCLUSIVE if payload["kind"] == "full" else Verdict.PASSED
-        return {"summary": asdict(samples.summary(payload["kind"], verdict))}
-
-    stage = stage_with(evaluation=evaluate)
-
-    play(stage)
-
-    assert told(stage)["evaluate-full"] == "inconclusive"
-    shown = stage.payloads("open_approval")[0]["record"]["evaluations"]
-    assert [(entry["kind"], entry["verdict"]) for entry in shown] == [("minimal", "passed"), ("full", "inconclusive")]
 
 
 def test_failed_validation_stops_with_the_step_that_failed() -> None:
@@ -240,7 +222,7 @@ def test_failed_full_evaluation_waits_for_the_deployment_it_runs_beside() -> Non
 
     output = play(stage)
 
-    assert "The full evaluation failed" in output["reason"]
+    assert output["reason"] == "The full evaluation failed: f1 >= 0.45 (0.61 over 30 rows)."
     assert told(stage)["deploy-dev"] == "passed"
     assert stage.payloads("cancel_evaluation") == []
 
@@ -282,10 +264,11 @@ def test_outage_of_github_at_the_start_is_waited_out() -> None:
 
 
 def test_outage_of_github_without_an_end_ends_the_release() -> None:
-    """After an hour of asking it is over, in words."""
+    """After a day of asking it is over, in words."""
     stage = stage_with(fetch_snapshot=lambda _: {"retry_after": 60.0})
 
     assert play(stage)["reason"].startswith("GitHub did not answer for too long.")
+    assert stage.now - START > timedelta(hours=24)
 
 
 def test_baseline_that_cannot_be_kept_does_not_undo_a_release() -> None:
@@ -304,7 +287,7 @@ def test_baseline_that_cannot_be_kept_does_not_undo_a_release() -> None:
 def test_release_ends_when_it_is_not_approved(decision: str, outcome: str) -> None:
     """The environment behind the approval is never deployed."""
     votes = [{**VOTES[0], "decision": "reject", "comment": "wrong week"}] if decision == "rejected" else []
-    stage = stage_with(approval=lambda _: {"decision": decision, "votes": votes})
+    stage = stage_with(approval=lambda _: {"decision": decision, "votes": votes, "digest": "d"})
 
     output = play(stage)
 
@@ -316,60 +299,9 @@ def test_release_ends_when_it_is_not_approved(decision: str, outcome: str) -> No
 def test_rejection_says_who_and_why() -> None:
     """The author reads the approver's own words."""
     votes = [{**VOTES[0], "decision": "reject", "comment": "wrong week"}]
-    stage = stage_with(approval=lambda _: {"decision": "rejected", "votes": votes})
+    stage = stage_with(approval=lambda _: {"decision": "rejected", "votes": votes, "digest": "d"})
 
     assert play(stage)["reason"] == "maria rejected the deployment to nonprod: wrong week"
-
-
-def test_github_outage_does_not_stop_a_release() -> None:
-    """What was not taken is told with the next news that is."""
-    stage = stage_with()
-    stage.activities["tell_github"] = lambda payload: {
-        "delivered": any(entry["name"] == "approve-nonprod" and entry["started_at"] for entry in told_stages(payload))
-    }
-
-    output = play(stage)
-
-    assert output["outcome"] == "released"
-    taken = next(payload for payload in stage.payloads("tell_github") if "approve-nonprod" in payload["stages"])
-    assert {"prepare", "validate", "evaluate-minimal", "evaluate-full", "deploy-dev"} <= set(taken["stages"])
-    assert "validate" not in stage.payloads("tell_github")[-1]["stages"]
-
-
-def told_stages(payload: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the stages as GitHub was told them."""
-    return list(payload["record"]["stages"])
-
-
-def test_release_that_github_never_hears_of_stays_released() -> None:
-    """After hours it is noted on the record, where the pages show it."""
-    stage = stage_with(tell_github=lambda _: {"delivered": False})
-
-    assert play(stage)["outcome"] == "released"
-    assert (stage.now - START).total_seconds() > 4 * 3600
-    assert stage.payloads("save_record")[-1]["notes"] == [
-        "GitHub never took the news of this release: that it waits in Approval for nonprod.",
-        "GitHub never took the news of this release: that it waits in Approval for prod.",
-        "GitHub never took the news of this release: how it ended.",
-    ]
-
-
-def test_approval_links_are_told_before_anybody_is_waited_for() -> None:
-    """GitHub is away when the question is asked: the approval begins once its links are out."""
-    stage = stage_with()
-    stage.activities["tell_github"] = lambda payload: {
-        "delivered": not any(
-            entry["name"] == "approve-nonprod" and entry["state"] == "running" for entry in payload["record"]["stages"]
-        )
-        or stage.now - START > timedelta(minutes=5)
-    }
-
-    play(stage)
-
-    names = [name for name, _ in stage.asked]
-    last_try = max(n for n, name in enumerate(names[: names.index("approval")]) if name == "tell_github")
-    assert stage.asked[last_try][1]["stages"] == ["approve-nonprod"]
-    assert stage.now - START > timedelta(minutes=5)
 
 
 def test_refused_message_is_noted_on_the_record() -> None:

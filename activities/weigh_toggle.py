@@ -1,0 +1,81 @@
+"""Look again at an opt-out label that was put on a merged change, or taken off, while its release is on its way."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import azure.durable_functions as df
+
+from activities.find_origin import judge
+from adapters import audit, connect
+from adapters.blobs import Blobs
+from domain import blob_names, messages_promotion, timeline
+from domain.config import OptOutRule
+from domain.errors import DrawbridgeError, as_answer
+from domain.git_flow import ToggleOptOut
+from domain.models import OptOut, ReleaseRecord
+from domain.opt_out import skips_full_evaluation
+from domain.wire import read
+from settings import current
+
+if TYPE_CHECKING:
+    from adapters.github import GitHub
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="payload")
+def weigh_toggle(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return {"decision": in words}, or {"retry_after"}, for a ToggleOptOut.
+
+    The label as GitHub has it now counts, not what the event said: events may come late, twice, or out of order.
+    """
+    settings = current()
+    try:
+        decision = weigh(read(ToggleOptOut, payload), connect.github(settings), connect.blobs(settings))
+    except DrawbridgeError as error:
+        return as_answer(error)
+    return {"decision": decision}
+
+
+def weigh(toggle: ToggleOptOut, github: GitHub, blobs: Blobs) -> str:
+    """Keep how the label stands, audit it, and stop a full evaluation that nobody owes any more."""
+    carrier = blobs.read_json(blob_names.carrier(toggle.repository, toggle.number))
+    kept = blobs.read_json(blob_names.opt_outs(carrier["release"])) if carrier else None
+    if not kept or not kept["rule"]:
+        return messages_promotion.no_release_carries(toggle.number)
+    release, rule = carrier["release"], read(OptOutRule, kept["rule"])
+    if toggle.label.casefold() != rule.label.casefold():
+        return messages_promotion.other_label(toggle.label)
+    facts = github.opt_out_now(toggle.repository, toggle.number, rule.label)
+    stands = judge(rule, facts, toggle.repository, github, blobs) if facts else None
+    after = _keep(blobs, release, toggle.number, stands)
+    decision = _act(blobs, release, after)
+    details = {"change": str(toggle.number), "label": toggle.label, "on": str(toggle.on), "decision": decision}
+    key = f"{release}:toggle:{toggle.number}:{toggle.on}:{toggle.at}"
+    audit.record(blobs, key=key, what="toggle", who=toggle.by, subject=release, details=details)
+    return decision
+
+
+def _keep(blobs: Blobs, release: str, number: int, stands: OptOut | None) -> dict[str, Any]:
+    def step(kept: dict[str, Any]) -> dict[str, Any]:
+        return {**kept, "changes": {**kept["changes"], str(number): asdict(stands) if stands else None}}
+
+    after: dict[str, Any] = blobs.change_json(blob_names.opt_outs(release), step)
+    return after
+
+
+def _act(blobs: Blobs, release: str, kept: dict[str, Any]) -> str:
+    """Cancel the full evaluation when every change opts out now and there is no verdict; say what becomes of it."""
+    stored = blobs.read_json(blob_names.record(release))
+    record = read(ReleaseRecord, stored) if stored else None
+    honoured = [read(OptOut, one) for one in kept["changes"].values() if one and not one["refused"]]
+    refused = [read(OptOut, one) for one in kept["changes"].values() if one and one["refused"]]
+    running = timeline.running_full_evaluation(record) if record else ""
+    if not record or not skips_full_evaluation(record.changes, honoured):
+        return messages_promotion.opt_out_stands(honoured, refused)
+    if not running or blobs.exists(blob_names.summary(running)):
+        return messages_promotion.verdict_stays()
+    blobs.write(blob_names.cancelled(blob_names.plan(running)), b"")
+    return messages_promotion.evaluation_cancelled(honoured)

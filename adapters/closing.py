@@ -1,0 +1,42 @@
+"""What has to be left behind when a release is over, whoever ended it: its own story, a person, or an operator."""
+
+from __future__ import annotations
+
+from adapters import audit, lanes, records
+from adapters.blobs import Blobs
+from domain import blob_names, timeline
+from domain.models import Outcome, ReleaseRecord
+
+
+def tidy(blobs: Blobs, record: ReleaseRecord) -> None:
+    """Free its lanes, shut the doors of its open questions, stop its evaluations, and audit how it ended."""
+    lanes.free(blobs, record.repository, record.id)
+    for stage in record.stages:
+        environment = timeline.asks_about(stage.name)
+        request = records.read_request(blobs, record.id, environment) if environment else None
+        if request:
+            door = blob_names.approval_outcome(record.id, environment, request.round)
+            blobs.create_json(door, {"decision": record.outcome.value})
+    audit.record(
+        blobs,
+        key=f"{record.id}:ended",
+        what=record.outcome.value,
+        who="drawbridge",
+        subject=record.id,
+        details={"reason": record.reason, "commit": record.commit.sha},
+    )
+
+
+def close_release(blobs: Blobs, record: ReleaseRecord, reason: str, by: str, at: str) -> ReleaseRecord:
+    """End a release from outside as cancelled: its orchestration is gone or was just terminated.
+
+    What is deployed stays. The caller tells GitHub.
+    """
+    running = timeline.running_evaluations(record)
+    closed = timeline.close(record, Outcome.CANCELLED, reason, at)
+    for evaluation in running:
+        blobs.write(blob_names.cancelled(blob_names.plan(evaluation)), b"")
+    records.save_record(blobs, closed)
+    audit.record(blobs, key=f"{record.id}:cancel", what="cancelled", who=by, subject=record.id, details={"why": reason})
+    tidy(blobs, closed)
+    return closed
