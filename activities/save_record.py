@@ -6,8 +6,9 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import connect
-from domain import blob_names
+from adapters import connect, records
+from domain.models import ReleaseRecord
+from domain.wire import read
 from settings import current
 
 bp = df.Blueprint()
@@ -15,5 +16,5 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="record")
 def save_record(record: dict[str, Any]) -> None:
-    """Write the record whole. The orchestration is its only writer, so the last one is right."""
-    connect.blobs(current()).write_json(blob_names.record(record["id"]), record)
+    """Write the record whole, and its row in the list. The orchestration is its only writer: the last one is right."""
+    records.save_record(connect.blobs(current()), read(ReleaseRecord, record))

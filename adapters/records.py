@@ -1,4 +1,4 @@
-"""What several readers take from blobs: the rows of an evaluation, the votes on an approval, a snapshot's file."""
+"""What several parts keep in blobs or take from them: records, rows of an evaluation, votes, a snapshot's file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,37 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterable
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from adapters import release_index
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.errors import Invalid, NotFound
-from domain.models import ApprovalRequest, EvaluationSummary, Vote
+from domain.models import ApprovalRequest, EvaluationSummary, ReleaseRecord, Vote
 from domain.wire import read
+
+
+def save_record(blobs: Blobs, record: ReleaseRecord) -> None:
+    """Keep a release's record, and its row in the list. Its last writer is right."""
+    blobs.write_json(blob_names.record(record.id), asdict(record))
+    release_index.keep(blobs, record)
+
+
+def find_record(blobs: Blobs, release: str) -> ReleaseRecord | None:
+    """Read a release's record, if there is such a release; `release` may come from outside."""
+    kept = blobs.read_json(blob_names.record(release)) if blob_names.is_id(release) else None
+    return read(ReleaseRecord, kept) if kept else None
+
+
+def need_record(blobs: Blobs, release: str) -> ReleaseRecord:
+    """Read a release's record. Raises NotFound."""
+    record = find_record(blobs, release)
+    if record is None:
+        raise NotFound("There is no release of this name. A merge to the release branch starts one.")
+    return record
 
 
 def read_rows(blobs: Blobs, evaluation: str) -> list[dict[str, Any]]:
