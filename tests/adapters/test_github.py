@@ -131,9 +131,9 @@ def test_opt_out_names_who_put_the_label_there_and_when(world):
 
     found = origin(world, sha)
     (opt_out,) = found.opt_outs
-    assert (opt_out.label, opt_out.change, opt_out.by) == (LABEL.upper(), 1, "sam")
+    assert (opt_out.label, opt_out.change, opt_out.by) == (LABEL, 1, "sam")
     assert opt_out.at <= labelled["updated_at"]
-    assert found.changes[0].labels == ("docs", LABEL.upper())
+    assert found.changes[0].labels == ("docs", LABEL)
 
 
 def test_label_removed_before_merging_is_no_opt_out(world):
