@@ -85,6 +85,8 @@ class Steady:
             return Unavailable(f"{self._host} is in trouble ({status} {said}).", self._retry_after(error))
         if _limited(error, said):
             return Unavailable(f"{self._host} limits our requests ({said}).", self._limit_pause(error))
+        if status == 405 and said.startswith("Base branch was modified"):
+            return Unavailable(f"{self._host} was interrupted by a push ({status} {said}).")
         kind, words = _REFUSALS.get(status, (Invalid, "refuses what we sent"))
         if status == 422 and said.startswith(("No commit found", "No ref found")):
             kind, words = _REFUSALS[404]

@@ -117,7 +117,8 @@ def merge(pen: Pen, wanted: Merge) -> Written:
 def write_deployment(pen: Pen, wanted: DeploymentState) -> Written:
     """Say how the release's one deployment to the environment goes."""
     record = _deployment(pen, wanted)
-    newest = next(iter(record.get_statuses()), None)
+    # GitHub itself calls a deployment inactive when a later one succeeds: saying the same again would undo that.
+    newest = next((one for one in record.get_statuses() if one.state == wanted.state or one.state != "inactive"), None)
     said = newest and (newest.state, newest.description, newest.environment_url or "", newest.log_url or "")
     description = short(wanted.description)
     if said != (wanted.state, description, wanted.environment_url, wanted.log_url):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adapters.github import GitHub
 from devhost.github.background import running
@@ -12,18 +10,10 @@ from devhost.github.client import Client
 from devhost.github.rest import Access
 from devhost.github.server import Options
 from domain.errors import Forbidden, NotFound
+from domain.outbox import Comment
+from tests.adapters.apps import APP, key_pair
 
-APP = "4711"
 REPOSITORY = "contoso/app"
-
-
-def key_pair():
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +35,10 @@ def test_app_writes_as_itself(double, keys):
     github = GitHub(double.origin, app_id=APP, app_key=keys[0])
     head = double.repository(REPOSITORY)["heads"]["main"]
     for body in ("evaluating", "released"):
-        github.upsert_comment(REPOSITORY, None, head, "release", body)
-        github.set_status(REPOSITORY, head, "drawbridge", "success", body, "")
+        comment = Comment(REPOSITORY, None, head, "release", body, at="2027-01-15T08:00:00Z")
+        github.deliver(comment, None, lambda: None)
 
     on_commit = double.commit(REPOSITORY, head)
-    assert {one["creator"]["login"] for one in on_commit["statuses"]} == {"drawbridge[bot]"}
     (comment,) = on_commit["commit_comments"]
     assert (comment["user"]["login"], comment["user"]["type"]) == ("drawbridge[bot]", "Bot")
     tokens = [one for one in double.requests() if one["path"].endswith("/access_tokens")]
@@ -70,7 +59,7 @@ def test_app_that_is_not_installed_is_told(double, keys):
     github = GitHub(double.origin, app_id=APP, app_key=keys[0])
 
     with pytest.raises(NotFound, match="what our token or App may see"):
-        github.set_status("contoso/other", "a" * 40, "c", "success", "", "")
+        github.check_access("contoso/other")
 
 
 def test_wrong_key_is_told(double):
@@ -78,7 +67,7 @@ def test_wrong_key_is_told(double):
     github = GitHub(double.origin, app_id=APP, app_key=key_pair()[0], sleep=lambda _: None)
 
     with pytest.raises(Forbidden, match="or the App's id and key"):
-        github.set_status(REPOSITORY, "a" * 40, "c", "success", "", "")
+        github.check_access(REPOSITORY)
 
 
 def test_key_that_is_none_is_told(double):
@@ -86,5 +75,5 @@ def test_key_that_is_none_is_told(double):
     github = GitHub(double.origin, app_id=APP, app_key="not a key", sleep=lambda _: None)
 
     with pytest.raises(Forbidden, match="DRAWBRIDGE_GITHUB_APP_KEY") as refused:
-        github.set_status(REPOSITORY, "a" * 40, "c", "success", "", "")
+        github.check_access(REPOSITORY)
     assert "not a key" not in str(refused.value)
