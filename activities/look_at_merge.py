@@ -25,7 +25,7 @@ def look_at_merge(payload: dict[str, Any]) -> dict[str, Any]:
     github = connect.github(settings)
     where = payload["repository"], payload["number"]
     try:
-        facts = github.change_facts(*where, reviews=True)
+        facts = github.change_facts(*where)
         files = github.changed_files(*where)
     except DrawbridgeError as error:
         return as_answer(error)

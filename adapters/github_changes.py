@@ -15,7 +15,7 @@ from domain.errors import Forbidden, NotFound
 _STATES = {"success": CheckState.PASSED, "": CheckState.PENDING, "pending": CheckState.PENDING}
 
 
-def change_facts(steady: Steady, name: str, place: Repository, number: int, reviews: bool = False) -> ChangeFacts:
+def change_facts(steady: Steady, name: str, place: Repository, number: int) -> ChangeFacts:
     """Read a change; see GitHub.change_facts."""
     pull = steady.call(lambda: place.get_pull(number).complete())
     # GitHub answers null for the repository of a fork that was deleted.
@@ -36,8 +36,9 @@ def change_facts(steady: Steady, name: str, place: Repository, number: int, revi
         merged_by=(pull.merged_by.login if pull.merged_by else "ghost") if pull.merged else "",
         mergeable=pull.mergeable,
         merge_state=pull.mergeable_state or "",
-        reviewers=_reviewers(pull) if reviews else (),
-        objections=steady.call(lambda: _objections(pull)) if reviews else (),
+        reviewers=_reviewers(pull),
+        # Only a protected branch asks for reviews; otherwise that request can be saved.
+        objections=steady.call(lambda: _objections(pull)) if pull.mergeable_state == "blocked" else (),
     )
 
 

@@ -28,6 +28,7 @@ def mergeability(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
     """
     work = context.get_input()
     until = datetime.fromisoformat(work["until"])
+    before = ""
     for _ in range(LOOKS_PER_GENERATION):
         seen = yield context.call_activity_with_retry(look_at_merge, PATIENTLY, work)
         if "error" in seen or seen.get("over"):
@@ -35,16 +36,21 @@ def mergeability(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
         late = context.current_utc_datetime >= until
         facts = read(ChangeFacts, seen["facts"]) if "facts" in seen else None
         hindrance = mergeable(facts, work["sha"]) if facts else Mergeable.UNKNOWN
-        if facts and (late or _is_news(hindrance, facts, work["known"])):
+        words = messages_changes.hindered(hindrance, facts) if facts else ""
+        if facts and (late or _is_news(hindrance, words, before, work["known"])):
             return {"facts": seen["facts"], "rules": seen["rules"], "late": late}
         if late:
             return {"error": messages.GITHUB_AWAY}
-        soon = min(SOON, work["look"]) if hindrance is Mergeable.UNKNOWN else work["look"]
+        soon = min(SOON, work["look"]) if hindrance is Mergeable.UNKNOWN or words != before else work["look"]
         pause = timedelta(seconds=seen.get("retry_after", soon))
+        before = words
         yield context.create_timer(min(context.current_utc_datetime + pause, until))
     context.continue_as_new(work)
     return None
 
 
-def _is_news(hindrance: Mergeable, facts: ChangeFacts, known: str) -> bool:
-    return hindrance is not Mergeable.UNKNOWN and messages_changes.hindered(hindrance, facts) != known
+def _is_news(hindrance: Mergeable, words: str, before: str, known: str) -> bool:
+    """Say whether the story has to hear of it. What stands in the way must do so twice: our own status may be late."""
+    if hindrance in {Mergeable.YES, Mergeable.GONE}:
+        return True
+    return hindrance is not Mergeable.UNKNOWN and words == before != known
