@@ -33,6 +33,17 @@ async def get_installation(request: web.Request) -> web.Response:
     return web.json_response(site(request).shapes.installation(_app(request), owner))
 
 
+@routes.get("/orgs/{org}/installation")
+async def get_organization_installation(request: web.Request) -> web.Response:
+    """Answer the App's installation on an organization: an account that owns a repository."""
+    app_caller(request)
+    at, org = site(request), request.match_info["org"]
+    owners = {found["repository"].split("/")[0].casefold() for found in at.double.repositories()}
+    if org.casefold() not in owners:
+        raise Refused(404, "Not Found")
+    return web.json_response(at.shapes.installation(_app(request), org))
+
+
 @routes.post(r"/app/installations/{number:\d+}/access_tokens")
 async def create_token(request: web.Request) -> web.Response:
     """Give an installation token for an hour."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import web
 
 from devhost.github import people
@@ -9,6 +11,7 @@ from devhost.github.refusals import Refused
 from devhost.github.rest import caller, paged, repository, site
 
 routes = web.RouteTableDef()
+LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(\[bot\])?")  # what can be an account's name
 
 
 @routes.get("/user")
@@ -31,6 +34,8 @@ async def get_somebody(request: web.Request) -> web.Response:
 async def get_permission(request: web.Request) -> web.Response:
     """Answer what somebody may do with a repository."""
     found, at, login = repository(request), site(request), request.match_info["login"]
+    if not LOGIN.fullmatch(login):
+        raise Refused(404, "Not Found")
     role = people.role(at.double, found, login)
     user = {**at.shapes.user(login), "permissions": at.shapes.permissions(role), "role_name": role}
     return web.json_response({"permission": people.permission(role), "role_name": role, "user": user})
