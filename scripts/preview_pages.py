@@ -12,6 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from domain.models import ApprovalRequest, Evidence, ReleaseRecord, Vote
+from domain.release_rows import row_of
 from scripts import preview_data as data
 from triggers.render import CSP, render
 from triggers.views import (
@@ -37,9 +38,11 @@ def pages() -> Iterator[Page]:
 
 
 def _release_pages() -> Iterator[Page]:
-    records = [data.running_release(), data.opted_out(), data.released(), data.stopped(), data.rejected()]
+    records = [data.running_release(), data.opted_out(), data.overridden(), data.released(), data.superseded()]
+    records += [data.stopped(), data.rejected()]
     listed = [replace(one, id=f"r{index}", created_at=data.iso(64 + index * 190)) for index, one in enumerate(records)]
-    yield "releases", "Release list", "releases.html", release_list_page(listed, data.NOW)
+    rows = [row_of(one) for one in listed]
+    yield "releases", "Release list, page 2 of 10", "releases.html", release_list_page(rows, data.NOW, page=2, pages=10)
     yield "releases-empty", "Release list, empty", "releases.html", release_list_page([], data.NOW)
     live = release_page(records[0], data.NOW, progress=data.progress())
     yield "release-running", "Release while the full evaluation runs", "release.html", live

@@ -13,6 +13,7 @@ import azure.functions as func
 from adapters import connect
 from domain.errors import DrawbridgeError
 from settings import Settings, current
+from triggers import reconcile
 
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.health")
@@ -24,19 +25,20 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - 
     settings = current()
     names = list(CHECKS)
     results = await asyncio.gather(*(asyncio.to_thread(_check, CHECKS[name], settings) for name in names))
-    body = {"ok": all(result == "ok" for result in results), "checks": dict(zip(names, results, strict=True))}
+    words = [result[1] for result in results]
+    body = {"ok": all(passed for passed, _ in results), "checks": dict(zip(names, words, strict=True))}
     return func.HttpResponse(json.dumps(body), status_code=200 if body["ok"] else 503, mimetype="application/json")
 
 
-def _check(check: Callable[[Settings], object], settings: Settings) -> str:
+def _check(check: Callable[[Settings], object], settings: Settings) -> tuple[bool, str]:
     try:
-        check(settings)
+        details = check(settings)
     except DrawbridgeError as error:
-        return str(error)
+        return False, str(error)
     except Exception:  # one broken check must not hide what the others say; anybody may read this answer
         log.exception("a health check failed")
-        return "it failed in an unexpected way: see this app's log"
-    return "ok"
+        return False, "it failed in an unexpected way: see this app's log"
+    return True, f"ok: {details}" if isinstance(details, str) else "ok"
 
 
 def _repositories(settings: Settings) -> None:
@@ -47,4 +49,5 @@ def _repositories(settings: Settings) -> None:
 CHECKS: dict[str, Callable[[Settings], object]] = {
     "blobs": lambda settings: connect.blobs(settings).exists("health"),
     "github": _repositories,
+    "events": reconcile.check,
 }

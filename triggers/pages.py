@@ -6,16 +6,15 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
-from adapters import connect
+from adapters import connect, release_index
 from adapters.blobs import Blobs
-from adapters.records import read_rows, rows_behind
+from adapters.records import need_record, read_rows, rows_behind
 from domain import blob_names, timeline
 from domain.errors import NotFound
 from domain.models import EvaluationSummary, ReleaseRecord
@@ -27,16 +26,15 @@ from triggers.views import evaluation_page, release_list_page, release_page
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.pages")
 
-READERS = 16  # blobs read at once for the list
-
 
 @bp.route(route="releases", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def releases(req: func.HttpRequest) -> func.HttpResponse:
-    """List all releases, newest first."""
+    """List the releases, newest first, one page of them."""
 
     async def show() -> func.HttpResponse:
-        records = await asyncio.to_thread(read_records, connect.blobs(current()))
-        return page("releases.html", release_list_page(records, datetime.now(UTC), refresh=_refresh(req)))
+        rows, number, pages = await asyncio.to_thread(release_index.read_page, connect.blobs(current()), _number(req))
+        now = datetime.now(UTC)
+        return page("releases.html", release_list_page(rows, now, page=number, pages=pages, refresh=_refresh(req)))
 
     return await page_for_people(log, req, show)
 
@@ -48,7 +46,7 @@ async def release_details(req: func.HttpRequest, client: df.DurableOrchestration
 
     async def show() -> func.HttpResponse:
         blobs = connect.blobs(current())
-        record = await asyncio.to_thread(read_record, blobs, req.route_params["id"])
+        record = await asyncio.to_thread(need_record, blobs, req.route_params["id"])
         progress, rows = await asyncio.gather(
             live_progress(client, record), asyncio.to_thread(rows_behind, blobs, record.evaluations)
         )
@@ -63,26 +61,9 @@ async def evaluation_report(req: func.HttpRequest) -> func.HttpResponse:
     """Show one evaluation with its rows, which never leave the private network."""
 
     async def show() -> func.HttpResponse:
-        number = req.params.get("page", "1")
-        wanted = int(number) if re.fullmatch("[0-9]{1,6}", number) else 1
-        return await asyncio.to_thread(_report, connect.blobs(current()), req.route_params["id"], wanted)
+        return await asyncio.to_thread(_report, connect.blobs(current()), req.route_params["id"], _number(req))
 
     return await page_for_people(log, req, show)
-
-
-def read_records(blobs: Blobs) -> list[ReleaseRecord]:
-    """Read the record of every release."""
-    names = [name for name in blobs.names("releases/") if name.endswith("/record.json")]
-    with ThreadPoolExecutor(READERS) as readers:
-        return [read(ReleaseRecord, record) for record in readers.map(blobs.read_json, names)]
-
-
-def read_record(blobs: Blobs, release: str) -> ReleaseRecord:
-    """Read one release's record. Raises NotFound."""
-    record = blobs.read_json(blob_names.record(release)) if blob_names.is_id(release) else None
-    if record is None:
-        raise NotFound("There is no release of this name. A merge to the release branch starts one.")
-    return read(ReleaseRecord, record)
 
 
 async def live_progress(client: df.DurableOrchestrationClient, record: ReleaseRecord) -> list[Mapping[str, Any]]:
@@ -108,6 +89,12 @@ def _report(blobs: Blobs, evaluation: str, number: int) -> func.HttpResponse:
         page=number,
     )
     return page("evaluation.html", view)
+
+
+def _number(req: func.HttpRequest) -> int:
+    """Read which page is wished for; what is no number is page 1."""
+    number = req.params.get("page", "1")
+    return int(number) if re.fullmatch("[0-9]{1,6}", number) else 1
 
 
 def _refresh(req: func.HttpRequest) -> bool:

@@ -142,6 +142,20 @@ def test_list_shows_every_release_newest_first(edge: Edge) -> None:
     assert shown == [f"/api/releases/release-acme.helpdesk-{day}" for day in (3, 2, 1)]
 
 
+def test_list_has_pages_of_fifty(edge: Edge) -> None:
+    """A number out of range, or none at all, leads to a page that there is."""
+    for number in range(51):
+        known = replace(record(), id=f"release-{number:02}", created_at=f"2026-11-01T09:00:{number:02}Z")
+        edge.blobs.write_json(blob_names.record(known.id), asdict(known))
+
+    sizes = {
+        wish: len(visit(edge, pages.releases, "/api/releases", page=wish).tree.css("tbody tr"))
+        for wish in ("", "1", "2", "9", "-1", "two", "9" * 50)
+    }
+
+    assert sizes == {"": 50, "1": 50, "2": 1, "9": 1, "-1": 50, "two": 50, "9" * 50: 50}
+
+
 def test_running_stage_shows_how_far_it_is(edge: Edge) -> None:
     """The orchestration's own words: done of total; the page refreshes itself, unless it is asked not to."""
     status = {"stage": "evaluate-full", "since": RUNNING, "done": 120, "total": 300, "expected_end": None}

@@ -3,7 +3,8 @@
 from triggers.views.approval import ApprovalView, Viewer, approval_page, replaced_page
 from triggers.views.common import MessageView, SignInView, message_page, sign_in_page
 from triggers.views.evaluation import EvaluationView, evaluation_page
-from triggers.views.release import ReleaseListView, ReleaseView, release_list_page, release_page
+from triggers.views.release import ReleaseView, release_page
+from triggers.views.release_list import ReleaseListView, release_list_page
 
 __all__ = [
     "ApprovalView",

@@ -1,8 +1,7 @@
-"""The release list and the page of one release."""
+"""The page of one release."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +10,8 @@ from typing import Any
 
 from domain.approvals import GROUP
 from domain.messages import headline, next_step, stage_title
-from domain.models import Deployment, Outcome, ReleaseRecord, Stage, StageState, Vote
-from domain.timeline import current_stages
+from domain.models import Deployment, Outcome, ReleaseRecord, Stage, Vote
 from triggers.views.common import (
-    ROOT,
     Chip,
     CommitView,
     Deck,
@@ -35,29 +32,7 @@ from triggers.views.common import (
     stage_chip,
 )
 from triggers.views.evaluation import CardView, RowsByEvaluation, card
-
-REFRESH_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class ReleaseRow:
-    url: str
-    repository: str
-    commit: CommitView
-    titles: tuple[str, ...]
-    chip: Chip
-    stage: str
-    deck: Deck
-    created: Moment | None
-    opted_out: bool
-
-
-@dataclass(frozen=True)
-class ReleaseListView:
-    title: str
-    rows: tuple[ReleaseRow, ...]
-    refresh: int | None  # seconds until the page loads itself again
-    pause_url: str
+from triggers.views.release_list import REFRESH_SECONDS, deck, pause_url
 
 
 @dataclass(frozen=True)
@@ -125,19 +100,6 @@ class ReleaseView:
     pause_url: str
 
 
-def release_list_page(records: Iterable[ReleaseRecord], now: datetime, *, refresh: bool = True) -> ReleaseListView:
-    """List releases, newest first; the page refreshes itself while one of them runs."""
-    newest = sorted(records, key=lambda record: record.created_at, reverse=True)
-    running = any(record.outcome is Outcome.RUNNING for record in newest)
-    url = f"{ROOT}/releases"
-    return ReleaseListView(
-        title="Releases",
-        rows=tuple(_row(record, now) for record in newest),
-        refresh=REFRESH_SECONDS if running and refresh else None,
-        pause_url=_pause_url(url, running, refresh),
-    )
-
-
 def release_page(
     record: ReleaseRecord,
     now: datetime,
@@ -165,7 +127,7 @@ def release_page(
         created=moment(record.created_at, now),
         took=between(record.created_at, None if running else record.updated_at, now),
         opt_outs=tuple(opt_out_sentence(opt_out) for opt_out in record.opt_outs),
-        deck=_deck(record),
+        deck=deck([(stage.name, stage.state) for stage in record.stages]),
         stages=tuple(_stage(stage, record, now) for stage in record.stages),
         progress=_progress(progress, now) if running else (),
         evaluations=tuple(card(summary, now, rows) for summary in record.evaluations),
@@ -174,7 +136,7 @@ def release_page(
         votes=tuple(vote_view(name, vote, now) for name, votes in record.votes.items() for vote in votes),
         notes=record.notes,
         refresh=REFRESH_SECONDS if running and refresh else None,
-        pause_url=_pause_url(release_url(record.id), running, refresh),
+        pause_url=pause_url(release_url(record.id), running, refresh),
     )
 
 
@@ -205,37 +167,9 @@ def _next_step(record: ReleaseRecord) -> str:
     return now + next_step(record)
 
 
-def _row(record: ReleaseRecord, now: datetime) -> ReleaseRow:
-    return ReleaseRow(
-        url=release_url(record.id),
-        repository=record.repository,
-        commit=commit_view(record.commit),
-        titles=_titles(record),
-        chip=outcome_chip(record.outcome),
-        stage=_current_stage(record),
-        deck=_deck(record),
-        created=moment(record.created_at, now),
-        opted_out=bool(record.opt_outs),
-    )
-
-
 def _titles(record: ReleaseRecord) -> tuple[str, ...]:
     """Titles of the merged changes; after a direct push the commit's message stands in."""
     return tuple(f"{change.title} (#{change.number})" for change in record.changes) or (record.commit.message,)
-
-
-def _current_stage(record: ReleaseRecord) -> str:
-    begun = [stage for stage in record.stages if stage.state not in (StageState.WAITING, StageState.CANCELLED)]
-    shown = current_stages(record) or begun[-1:]
-    return ", ".join(stage_title(stage.name) for stage in shown) or "not started"
-
-
-def _deck(record: ReleaseRecord) -> Deck:
-    planks = tuple(
-        Chip(stage.state.value, f"{stage_title(stage.name)}: {stage_chip(stage.state).word}") for stage in record.stages
-    )
-    counts = Counter(stage.state.value for stage in record.stages)
-    return Deck(planks, "Stages: " + ", ".join(f"{many} {state}" for state, many in counts.items()))
 
 
 def _stage(stage: Stage, record: ReleaseRecord, now: datetime) -> StageView:
@@ -268,10 +202,3 @@ def _future(iso: str | None, now: datetime) -> Moment | None:
     """Leave out an expected end that has passed: it would only mislead."""
     time = parse_time(iso)
     return moment(iso, now) if time and time > now else None
-
-
-def _pause_url(url: str, running: bool, refresh: bool) -> str:
-    """Where the switch for the automatic refresh leads; none when nothing refreshes anyway."""
-    if not running:
-        return ""
-    return f"{url}?refresh=off" if refresh else url

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from domain.models import Outcome
+from domain.release_rows import row_of
 from scripts import preview_data as data
 from triggers.views import release_list_page, release_page
 
@@ -16,7 +17,7 @@ def shown(page, record, **options):
 
 
 def listed(page, records, **options):
-    return page("releases.html", release_list_page(records, data.NOW, **options))
+    return page("releases.html", release_list_page([row_of(one) for one in records], data.NOW, **options))
 
 
 def test_list_shows_commit_title_author_outcome_stage_and_age(page):
@@ -27,12 +28,26 @@ def test_list_shows_commit_title_author_outcome_stage_and_age(page):
         assert words in row
 
 
-def test_list_has_the_newest_release_first(page):
-    """People look for what just happened."""
-    old = replace(data.released(), id="old", created_at=data.iso(900))
-    links = listed(page, [old, data.running_release()]).all("tbody th a")
+def test_list_leads_to_the_pages_before_and_after(page):
+    """Only where there are any; stopping the refresh stays on the page."""
+    rows = [row_of(data.running_release())]
+    middle = page("releases.html", release_list_page(rows, data.NOW, page=2, pages=3))
+    only = listed(page, [data.running_release()])
 
-    assert [link.attributes["href"].rsplit("/", 1)[1] for link in links] == [data.running_release().id, "old"]
+    assert [link.attributes["href"] for link in middle.all(".pager a")] == [
+        "/api/releases?page=1",
+        "/api/releases?page=3",
+    ]
+    assert middle.one(".pause a").attributes["href"] == "/api/releases?page=2&refresh=off"
+    assert not only.all(".pager")
+
+
+def test_list_never_hides_debt_or_an_override(page):
+    """They stay with the release for ever."""
+    text = listed(page, [data.opted_out(), data.overridden()]).text()
+
+    assert "owes its full evaluation" in text
+    assert "overridden" in text
 
 
 def test_empty_list_says_what_starts_a_release(page):
@@ -50,7 +65,7 @@ def test_list_names_every_change_of_a_release_and_its_opt_out(page):
 
     assert "Fix a typo in the opening hours (#42)" in text
     assert "Link the new returns form (#43)" in text
-    assert "full evaluation skipped" in text
+    assert "owes its full evaluation" in text
 
 
 def test_every_stage_has_an_icon_and_a_word(page):
@@ -61,6 +76,15 @@ def test_every_stage_has_an_icon_and_a_word(page):
     for stage in stages:
         assert stage.css_first("svg[aria-hidden=true] path") is not None
         assert stage.css_first(".state").text(strip=True)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_has_an_icon(page, outcome):
+    """On the list and on the release's own page."""
+    ended = data.record(outcome)
+
+    for found in (listed(page, [ended]).one("tbody .chip svg path"), shown(page, ended).one("header .chip svg path")):
+        assert found.attributes["d"]
 
 
 def test_stage_shows_duration_detail_and_link(page):
