@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from activities.open_approval import open_approval
-from domain import approvals, blob_names
+from adapters import records
+from domain import approvals, blob_names, debts, timeline
 from domain.config import Environment
-from domain.models import ApprovalRequest, Evidence, OptOut
+from domain.models import ApprovalRequest, Evidence, OptOut, Vote
 from domain.wire import read
 from tests import samples
 from tests.activities.conftest import AT, World, run
@@ -28,7 +29,7 @@ PROD = {
 def ask(world: World, **rules: Any) -> dict[str, Any]:
     """Ask the approvers of prod."""
     environment = Environment.model_validate({**PROD, **rules}).model_dump(mode="json")
-    payload = {"record": asdict(world.record), "environment": environment, "instance": "child", "at": AT}
+    payload = {"record": asdict(world.record), "environment": environment, "instance": "child", "at": AT, "last": True}
     answer: dict[str, Any] = run(open_approval, payload)
     return answer
 
@@ -124,3 +125,80 @@ def test_release_without_an_image_has_nothing_to_approve(world: World) -> None:
 
     with pytest.raises(ValueError, match="has no image to approve"):
         ask(world)
+
+
+def test_new_evidence_is_a_new_round_and_voids_the_votes_on_the_old_one(world: World) -> None:
+    """The old door is shut, its votes stay where they are, and who gave them is told."""
+    first = asked(world)
+    vote = Vote("maria", "maria@acme.example", "approve", "", first.digest, AT)
+    world.blobs.create_json(blob_names.vote(first.release, "prod", 1, vote.principal), asdict(vote))
+    world.record = timeline.add_evaluation(world.record, samples.summary("full"))
+
+    answer = ask(world)
+
+    second = read(ApprovalRequest, answer["request"])
+    assert answer["voided"] == ["maria"]
+    assert (second.round, second.digest != first.digest) == (2, True)
+    assert not set(second.nonces) & set(first.nonces)
+    door = world.blobs.read_json(blob_names.approval_outcome(first.release, "prod", 1))
+    assert door == {"decision": "replaced", "round": 2}
+    assert records.read_votes(world.blobs, second) == []
+    assert world.blobs.read_json(blob_names.evidence(first.release, "prod", 1))["evaluations"] != []
+    again = ask(world)
+    assert (again["request"]["round"], again["voided"]) == (2, [])
+
+
+def test_same_evidence_keeps_the_links_and_only_changes_who_waits(world: World) -> None:
+    """A release that asks again without news must not take the links from under anybody."""
+    first = asked(world)
+    environment = Environment.model_validate(PROD).model_dump(mode="json")
+    order = {"record": asdict(world.record), "environment": environment, "at": AT, "last": True}
+
+    second = read(ApprovalRequest, run(open_approval, {**order, "instance": "child.2"})["request"])
+
+    assert second == replace(first, instance="child.2")
+    stored = world.blobs.read_json(blob_names.approval_request(first.release, "prod"))
+    assert read(ApprovalRequest, stored).instance == "child.2"
+
+
+def test_open_debt_is_asked_about_only_on_the_way_to_production(world: World) -> None:
+    """An approval of production is then only taken together with a waiver."""
+    world.record = replace(world.record, debt=debts.incur(world.record, samples.CONFIG, AT))
+    environment = Environment.model_validate({**PROD, "name": "nonprod"}).model_dump(mode="json")
+    payload = {"record": asdict(world.record), "environment": environment, "instance": "child", "at": AT, "last": False}
+
+    assert asked(world).debt_open
+    assert not run(open_approval, payload)["request"]["debt_open"]
+
+
+def test_members_of_a_team_are_asked_one_by_one(world: World) -> None:
+    """Each has a link of their own; the question remembers through which team they may vote."""
+    world.double.set_team("acme", "release-managers", ["maria", "priya"])
+
+    request = asked(world, approvers=["jonas", "acme/release-managers"], prevent_self_approval=False)
+
+    assert request.approvers == ("jonas", "maria", "priya")
+    assert request.groups == {"maria": "acme/release-managers", "priya": "acme/release-managers"}
+
+
+def test_team_that_does_not_exist_ends_the_release_in_words(world: World) -> None:
+    """Nobody waits for people who are not there."""
+    answer = ask(world, approvers=["jonas", "acme/nobody-here"])
+
+    assert "acme/nobody-here" in answer["error"]
+
+
+def test_entra_group_is_one_approver_whose_people_nobody_knows_here(world: World) -> None:
+    """Its link is for everybody in the group, so two approvals can come through it."""
+    group = "entra:01234567-89ab-cdef-0123-456789abcdef"
+
+    request = asked(world, approvers=[group], prevent_self_approval=False)
+
+    assert (request.approvers, request.approvals) == ((group,), 2)
+
+
+def test_merger_is_excluded_where_the_config_says_so(world: World) -> None:
+    """Sam merged the change."""
+    request = asked(world, approvers=["maria", "jonas", "sam"], exclude_merger=True)
+
+    assert request.excluded == ("alex", "sam")

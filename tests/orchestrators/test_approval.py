@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
+
 from domain.approvals import Decision, decide
-from domain.models import ApprovalRequest, Vote
+from domain.models import ApprovalRequest, Debt, DebtState, OptOut, Vote
 from orchestrators.approval import LOOKS_PER_GENERATION, approval
 from tests import samples
 from tests.orchestrators.stage import START, Stage
+from tests.orchestrators.test_release import AROUND
 
 DIGEST = "d" * 64
 REQUEST = ApprovalRequest(
@@ -25,6 +28,18 @@ REQUEST = ApprovalRequest(
     remind_at="2026-11-24T09:00:00Z",
     expires_at="2026-11-26T09:00:00Z",
     instance="i",
+    look=3600.0,
+)
+KNOWN = {"debt": None, "opted_out": []}
+WHERE = {"release": samples.RELEASE, "environment": "prod"}
+DEBT = Debt(
+    samples.REPOSITORY,
+    samples.RELEASE,
+    samples.SHA,
+    (OptOut("skip-e2e-evaluation", 7, "alex", "2026-11-23T08:00:00Z", "docs"),),
+    "the full evaluation",
+    "2026-11-23T09:00:00Z",
+    "2026-11-30T09:00:00Z",
 )
 HOURS = timedelta(hours=1)
 
@@ -39,11 +54,11 @@ def stage_with(*voting: tuple[float, str, str], rings: bool = True) -> Stage:
     def close(_: Any) -> Any:
         decision = decide(REQUEST, votes())
         outcome = "expired" if decision is Decision.OPEN else decision.value
-        return {"decision": outcome, "votes": [asdict(vote) for vote in votes()]}
+        return {"decision": outcome, "votes": [asdict(vote) for vote in votes()], "digest": DIGEST}
 
     events = [(hours * HOURS, f"approval:prod:{REQUEST.approvers.index(name)}") for hours, name, _ in voting]
     activities = {
-        "read_votes": lambda _: [asdict(vote) for vote in votes()],
+        "look_at_approval": lambda _: {"votes": [asdict(vote) for vote in votes()], "around": AROUND},
         "remind_approvers": lambda _: None,
         "close_approval": close,
     }
@@ -53,7 +68,7 @@ def stage_with(*voting: tuple[float, str, str], rings: bool = True) -> Stage:
 
 def play(stage: Stage) -> Any:
     """Ask the approvers."""
-    return stage.play(approval, {"request": asdict(REQUEST)})
+    return stage.play(approval, {"request": asdict(REQUEST), "where": WHERE, "known": KNOWN})
 
 
 def hours(stage: Stage) -> float:
@@ -89,7 +104,7 @@ def test_nobody_votes_and_it_expires_after_one_reminder() -> None:
 
     output = play(stage)
 
-    assert output == {"decision": "expired", "votes": []}
+    assert output == {"decision": "expired", "votes": [], "digest": DIGEST}
     assert [round((at - START) / HOURS, 1) for at in reminded] == [24.0]
     assert hours(stage) == 72.0
     assert stage.generations == 72 // LOOKS_PER_GENERATION + 1
@@ -128,3 +143,38 @@ def test_no_timer_is_longer_than_an_hour() -> None:
     play(stage)
 
     assert all(timer.fire_at - START <= 2 * HOURS for timer in stage.timers)
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        {"superseded_by": "release-acme.helpdesk-" + "f" * 40},
+        {"debt": asdict(replace(DEBT, state=DebtState.PAID))},
+        {"debt": asdict(DEBT), "opt_outs": []},
+    ],
+)
+def test_news_ends_the_question_even_when_it_is_answered(news: dict[str, Any]) -> None:
+    """Overtaken, paid, or an opt-out withdrawn: votes on what was known before decide nothing."""
+    stage = stage_with((0, "maria", "approve"), (0, "jonas", "approve"))
+    votes = stage.activities["look_at_approval"](None)["votes"]
+    stage.activities["look_at_approval"] = lambda _: {"votes": votes, "around": {**AROUND, **news}}
+    known = {"debt": "open" if "opt_outs" in news else None, "opted_out": [7]}
+
+    output = stage.play(approval, {"request": asdict(REQUEST), "where": WHERE, "known": known})
+
+    assert output == {"decision": "news"}
+    assert stage.payloads("close_approval") == []
+
+
+def test_somebody_who_begins_to_pay_is_no_news() -> None:
+    """The evidence is as it was until there is a verdict."""
+    paying = {**AROUND, "debt": asdict(replace(DEBT, state=DebtState.PAYING))}
+    stage = stage_with((0, "maria", "approve"), (0, "jonas", "approve"))
+    votes = stage.activities["look_at_approval"](None)["votes"]
+    stage.activities["look_at_approval"] = lambda _: {"votes": votes, "around": paying}
+
+    output = stage.play(
+        approval, {"request": asdict(REQUEST), "where": WHERE, "known": {"debt": "open", "opted_out": [7]}}
+    )
+
+    assert output["decision"] == "approved"

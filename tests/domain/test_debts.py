@@ -1,0 +1,77 @@
+"""Debts: incurred, taken by one payer, settled once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from domain.debts import blocks_production, can_be_waived, incur, is_overdue, paid_with, settle, take
+from domain.models import Debt, DebtState, Verdict
+from tests import samples
+
+AT, LATER, DUE = "2026-11-23T09:00:00Z", "2026-11-24T01:00:00Z", "2026-11-30T09:00:00Z"
+
+
+@pytest.fixture
+def debt() -> Debt:
+    """A debt of seven days."""
+    return incur(samples.record(), samples.CONFIG, AT)
+
+
+def test_debt_says_what_is_owed_and_until_when(debt: Debt) -> None:
+    """Seven days are the default."""
+    assert (debt.commit, debt.state, debt.expires_at) == (samples.SHA, DebtState.OPEN, DUE)
+    assert debt.owed == "the full evaluation on data/full.jsonl: f1 >= 0.45, f1 drop <= 0.05"
+
+
+@pytest.mark.parametrize(
+    ("state", "blocks"), [("open", True), ("paying", True), ("failed", True), ("paid", False), ("waived", False)]
+)
+def test_production_waits_unless_it_is_paid_or_waived(debt: Debt, state: str, blocks: bool) -> None:
+    """A failed payment blocks as an open one does."""
+    assert blocks_production(replace(debt, state=DebtState(state))) is blocks
+    assert not blocks_production(None)
+
+
+def test_debt_can_be_waived_until_it_expires(debt: Debt) -> None:
+    """After that only a payment helps, and the debt is overdue."""
+    assert can_be_waived(debt, LATER)
+    assert not can_be_waived(debt, DUE)
+    assert (is_overdue(debt, LATER), is_overdue(debt, DUE)) == (False, True)
+    assert not can_be_waived(replace(debt, state=DebtState.FAILED), LATER)
+    assert not is_overdue(replace(debt, state=DebtState.PAID), DUE)
+
+
+def test_one_payer_at_a_time(debt: Debt) -> None:
+    """It may ask again; another one only when the first is known to be gone."""
+    taken = take(debt, "night-1")
+
+    assert taken is not None
+    assert (taken.state, taken.settled_by) == (DebtState.PAYING, "night-1")
+    assert take(taken, "night-1") == taken
+    assert take(taken, "night-2") is None
+    assert take(taken, "night-2", over_from="night-1") == replace(taken, settled_by="night-2")
+    assert take(replace(debt, state=DebtState.WAIVED), "night-1") is None
+
+
+def test_first_verdict_or_waiver_is_final(debt: Debt) -> None:
+    """A late waiver does not hide a failed evaluation, nor does a second payment."""
+    failed = settle(debt, DebtState.FAILED, "night-1", LATER, "e", "f1 too low")
+
+    assert (failed.state, failed.evaluation, failed.detail) == (DebtState.FAILED, "e", "f1 too low")
+    assert settle(failed, DebtState.WAIVED, "maria", LATER) == failed
+    assert settle(failed, DebtState.PAID, "night-2", LATER, "e2") == failed
+
+
+def test_payment_that_could_not_run_leaves_it_open(debt: Debt) -> None:
+    """For the next night, with what went wrong."""
+    again = settle(replace(debt, state=DebtState.PAYING, settled_by="n"), DebtState.OPEN, "n", LATER, detail="no model")
+
+    assert (again.state, again.settled_by, again.detail) == (DebtState.OPEN, "", "no model")
+
+
+@pytest.mark.parametrize(("verdict", "state"), [("passed", "paid"), ("failed", "failed"), ("inconclusive", "failed")])
+def test_only_a_pass_pays(verdict: str, state: str) -> None:
+    """An evaluation that cannot tell leaves it to those who may override."""
+    assert paid_with(Verdict(verdict)) == state

@@ -1,0 +1,129 @@
+"""Which opt-outs the policy honours, and in which words it refuses the others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from domain.config import OptOutRule
+from domain.debts import incur
+from domain.models import OptOut
+from domain.opt_out import Facts, judge, matches, skips_full_evaluation
+from tests import samples
+
+TICKED = """## What changes
+
+- [ ] a box of another list
+
+<!-- drawbridge:opt-out -->
+## Skipping the full evaluation
+
+- [x] Answers cannot change.
+* [X] I know that this is a debt.
+
+**Reason for skipping:** documentation only,
+nothing else
+
+## After it
+
+- [ ] not ours
+"""
+FACTS = Facts(7, "skip-e2e-evaluation", "alex", "2026-11-23T08:00:00Z", TICKED, ("docs/guide.md",))
+RULE = OptOutRule(forbidden_paths=["flows/**"])
+
+
+def refusal(rule: OptOutRule = RULE, may: bool = True, **facts: object) -> str:
+    """Return what is against an opt-out with these facts."""
+    return judge(rule, replace(FACTS, **facts), may).refused  # type: ignore[arg-type]
+
+
+def test_ticked_checklist_with_a_reason_is_honoured() -> None:
+    """Who, when and why go with it."""
+    expected = OptOut("skip-e2e-evaluation", 7, "alex", "2026-11-23T08:00:00Z", "documentation only, nothing else", "")
+
+    assert judge(RULE, FACTS, may=True) == expected
+
+
+def test_person_whom_the_policy_does_not_name_is_refused() -> None:
+    """The words say who may."""
+    assert refusal(OptOutRule(allowed=["acme/leads"]), may=False) == (
+        "@alex is none of those who may opt out (acme/leads)"
+    )
+
+
+def test_forbidden_path_is_refused_with_the_file() -> None:
+    """One file is named, the others are counted."""
+    files = ("docs/guide.md", "flows/chat/flow.dag.yaml", "flows/chat/retrieve.py")
+
+    assert refusal(files=files) == (
+        "it changes flows/chat/flow.dag.yaml and 1 more, and flows/** may not skip the full evaluation"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("", "its text has no opt-out checklist"),
+        (TICKED.replace("<!-- drawbridge:opt-out -->", ""), "its text has no opt-out checklist"),
+        (TICKED.replace("[x] Answers", "[ ] Answers"), 'not ticked: "Answers cannot change."'),
+        (TICKED.replace("documentation only,\nnothing else", ""), 'no reason is given after "Reason for skipping:"'),
+        (TICKED.replace("documentation only,\nnothing else", "<!-- why? -->"), "no reason is given"),
+        ("<!-- drawbridge:opt-out -->\nReason: because", "its opt-out checklist has no boxes"),
+        ("<!-- drawbridge:opt-out -->\n<!--\n- [x] hidden\n-->\nReason: because", "has no boxes"),
+    ],
+)
+def test_incomplete_checklist_is_refused_with_what_is_missing(body: str, words: str) -> None:
+    """A box that is not there, not ticked, or hidden in a comment; no reason, or only the template's hint."""
+    assert words in refusal(body=body)
+
+
+def test_text_with_carriage_returns_reads_alike() -> None:
+    """As browsers send it."""
+    assert refusal(body=TICKED.replace("\n", "\r\n")) == ""
+
+
+def test_overdue_debt_must_be_paid_before_anybody_opts_out_again() -> None:
+    """The words name its commit and its date."""
+    debt = incur(samples.record(opt_outs=()), samples.CONFIG, "2026-11-01T00:00:00Z")
+
+    assert judge(RULE, FACTS, True, [debt]).refused == (
+        "the debt of c0ffee0 was due at 2026-11-08T00:00:00Z and must be paid first"
+    )
+
+
+def test_every_reason_is_said_at_once() -> None:
+    """Nobody mends one thing to learn of the next."""
+    said = refusal(OptOutRule(allowed=["kim"], forbidden_paths=["docs"]), may=False, body="")
+
+    assert said.count("; ") == 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "covered"),
+    [
+        ("flows/**", "flows/chat/flow.dag.yaml", True),
+        ("flows/**", "flows/a", True),
+        ("flows", "flows/chat/x.py", True),
+        ("flows/*", "flows/chat/x.py", True),  # a directory covers its files
+        ("**/*.py", "x.py", True),
+        ("*.md", "docs/x.md", False),
+        ("flows/**", "flowsheet/x", False),
+        ("data/?.jsonl", "data/a.jsonl", True),
+        ("a.b", "axb", False),
+        ("docs/**/x", "docs/x\ny/x", True),
+    ],
+)
+def test_globs_cover_directories_and_nothing_beside_them(pattern: str, path: str, covered: bool) -> None:
+    """As people know them from Git."""
+    assert matches(pattern, path) is covered
+
+
+def test_one_label_does_not_speak_for_another_change() -> None:
+    """Every change must opt out; a direct push has none that could."""
+    first, second = samples.origin().changes[0], replace(samples.origin().changes[0], number=8)
+    opt_out = judge(RULE, FACTS, may=True)
+
+    assert skips_full_evaluation([first], [opt_out])
+    assert not skips_full_evaluation([first, second], [opt_out])
+    assert not skips_full_evaluation([], [])
