@@ -1,0 +1,271 @@
+"""Nothing is lost: look at GitHub, and start what no webhook told of, or what was told and never started.
+
+The one source of events when the app polls, the safety net when GitHub delivers: both end in `dispatch.take`, and
+nothing is started twice. What was dealt with is remembered; the first look at a repository only remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from adapters import connect, github_listing, github_seen
+from adapters.blobs import Blobs
+from domain import blob_names, git_flow, github_events, reconcile
+from domain.errors import DrawbridgeError, Ignored, NotFound, Unavailable
+from domain.git_flow import EndChange, Event
+from domain.reconcile import Deliveries, Page, Pass, Seen
+from settings import Settings, current
+from triggers import dispatch
+from triggers.answers import refused, structured
+from triggers.lost_starts import finish_starts
+
+if TYPE_CHECKING:
+    from adapters.github import GitHub
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Later(Exception):
+    """What an event asks for could not be started now; the event is not remembered, so the next pass tries again."""
+
+
+bp = df.Blueprint()
+log = logging.getLogger("drawbridge.reconcile")
+
+# One thread: a sign-in as the App is kept per thread, and another one costs two requests.
+_asking = ThreadPoolExecutor(1, "reconcile")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A repository, and all that is needed to look at it and to act."""
+
+    client: df.DurableOrchestrationClient
+    blobs: Blobs
+    settings: Settings
+    github: GitHub
+    repository: str
+
+    def ask(self, path: str, etag: str) -> github_listing.Answer:
+        """Ask GitHub for what lies below the repository."""
+        return self.github.look(self.repository, path, etag)
+
+    async def tell(self, event: Event) -> None:
+        """Let an event that GitHub shows have its effect, as if a webhook had told it. Raises Later."""
+        try:
+            answers = await dispatch.take(self.client, self.blobs, self.settings, event)
+        except Ignored:
+            return
+        except Unavailable as error:
+            refused(log, error, event="reconcile", repository=self.repository)
+            raise Later from error
+        for answer in answers:
+            structured(log, "reconciled", repository=self.repository, **asdict(answer))
+
+
+@bp.timer_trigger(arg_name="timer", schedule="*/15 * * * * *")
+@bp.durable_client_input(client_name="client")
+async def reconcile_github(
+    timer: func.TimerRequest,  # noqa: ARG001 - the host hands it over by this name
+    client: df.DurableOrchestrationClient,
+) -> None:
+    """Look whether a pass is due, every 15 seconds, and make it."""
+    settings = current()
+    try:
+        await run(client, connect.blobs(settings), settings, lambda: connect.github(settings))
+    except Unavailable as error:
+        refused(log, error, event="reconcile")
+
+
+async def run(
+    client: df.DurableOrchestrationClient, blobs: Blobs, settings: Settings, github: Callable[[], GitHub]
+) -> bool:
+    """Make a pass over everything, if one is due and nobody else is at it; says whether. Raises Unavailable."""
+    now = datetime.now(UTC)
+    holder = await asyncio.to_thread(github_seen.begin_pass, blobs, now, settings.reconcile_seconds)
+    if not holder:
+        return False
+    try:
+        for repository in settings.repositories:
+            await look_at(Place(client, blobs, settings, await _in_thread(github), repository), now)
+        if settings.github_events == "webhook":
+            await _redeliver(await _in_thread(github), blobs)
+        await finish_starts(client, blobs, settings)
+    finally:
+        await asyncio.to_thread(github_seen.end_pass, blobs, holder)
+    return True
+
+
+def check(settings: Settings) -> str:
+    """Say where events come from. Raises Unavailable, saying since when and why GitHub cannot be looked at."""
+    blobs, every = connect.blobs(settings), settings.reconcile_seconds
+    seen = {name: github_seen.load(blobs, blob_names.seen(name), Seen) for name in settings.repositories}
+    if lost := [words for name, one in seen.items() if (words := reconcile.lost_sight(name, one))]:
+        raise Unavailable(f"GitHub could not be looked at. {' '.join(lost)}")
+    last = github_seen.load(blobs, blob_names.SEEN_PASS, Pass)
+    if reconcile.overdue(last, datetime.now(UTC), every):
+        raise Unavailable(f"GitHub was last looked at {last.began}: check that the timer reconcile_github runs.")
+    return reconcile.source_of_events(settings.github_events, every, last)
+
+
+async def look_at(place: Place, now: datetime) -> None:
+    """Look at everything of a repository that may start something; remember what was dealt with, and what failed."""
+    name = blob_names.seen(place.repository)
+    seen = await asyncio.to_thread(github_seen.load, place.blobs, name, Seen)
+    before, used, later, trouble = seen, set[str](), False, ""
+    for look in (_branches, _changes, _labels, _comments):
+        try:
+            seen = await look(place, seen, used)
+        except Later:
+            later = True
+        except DrawbridgeError as error:
+            refused(log, error, event="reconcile", repository=place.repository)
+            trouble = trouble or str(error)
+            if isinstance(error, Unavailable):
+                break  # the others would wait in vain as well
+    since = (seen.trouble_since or now.isoformat(timespec="seconds")) if trouble else ""
+    pages = seen.pages if trouble or later else reconcile.still_asked(seen.pages, used)
+    seen = replace(seen, pages=pages, trouble=trouble, trouble_since=since)
+    if seen != before:
+        await asyncio.to_thread(github_seen.save, place.blobs, name, seen)
+
+
+async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
+    """Tell of the moves of the two branches that nobody told of."""
+    for branch in dict.fromkeys((place.settings.release_branch, place.settings.develop_branch)):
+        path = github_listing.branch_path(branch)
+        used.add(path)
+        answer = await _in_thread(github_listing.head, place.ask, place.repository, branch, _etag(seen, path))
+        if answer.data is None:
+            continue
+        before = seen.heads.get(branch)
+        if before is not None and answer.data not in ("", before):
+            await place.tell(await _in_thread(_push, place, branch, before, answer.data))
+        seen = replace(
+            seen,
+            heads={**seen.heads, branch: answer.data or before or ""},
+            pages={**seen.pages, path: Page(answer.etag)},
+        )
+    return seen
+
+
+def _push(place: Place, branch: str, before: str, after: str) -> git_flow.Push:
+    def is_known(sha: str) -> bool:
+        return place.blobs.exists(blob_names.claim(git_flow.release_id(place.repository, sha)))
+
+    return github_listing.push(place.ask, place.repository, branch, before, after, is_known)
+
+
+async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:
+    """Tell of open changes that were updated since, and of those that are open no more."""
+    open_now: dict[int, str] = {}
+    pages = dict(seen.pages)
+    for number in range(1, github_listing.MOST_PAGES + 1):
+        path = f"{github_listing.OPEN_CHANGES}&page={number}"
+        used.add(path)
+        answer = await _in_thread(place.ask, path, _etag(seen, path))
+        if answer.data is None:
+            listed = {one: (seen.changes or {}).get(one, "") for one in seen.pages[path].numbers}
+        else:
+            listed = {pull["number"]: github_listing.version(pull) for pull in answer.data}
+            for pull in answer.data:
+                if seen.changes is not None and seen.changes.get(pull["number"]) != listed[pull["number"]]:
+                    action = github_listing.standing(pull)
+                    await place.tell(github_events.change(pull, action, github_listing.RECONCILED))
+            pages[path] = Page(answer.etag, tuple(listed))
+        open_now |= listed
+        if len(listed) < github_listing.FULL_PAGE:
+            break
+    for number in (seen.changes or {}).keys() - open_now.keys():
+        await _closed(place, number)
+    return replace(seen, changes=open_now, pages=pages)
+
+
+async def _closed(place: Place, number: int) -> None:
+    try:
+        await place.tell(await _in_thread(github_listing.change, place.ask, number))
+    except NotFound:
+        await dispatch.act(place.client, place.blobs, place.settings, EndChange(place.repository, number, "deleted"))
+
+
+async def _labels(place: Place, seen: Seen, used: set[str]) -> Seen:
+    """Tell how labels were moved since, as far as they count: on open changes, and after the merge."""
+    path = github_listing.LABEL_EVENTS
+    used.add(path)
+    first, events = await _in_thread(github_listing.since, place.ask, path, _etag(seen, path), seen.event or 0)
+    if first.data is None:
+        return seen
+    for event in reconcile.last_toggles(events) if seen.event is not None else ():
+        merged_at = event["issue"]["pull_request"].get("merged_at")
+        if not merged_at or event["created_at"] >= merged_at:
+            await place.tell(await _in_thread(_toggle, place, event))
+    newest = events[-1]["id"] if events else seen.event or 0
+    return replace(seen, event=newest, pages={**seen.pages, path: Page(first.etag)})
+
+
+def _toggle(place: Place, event: Mapping[str, Any]) -> Event:
+    sender = (event.get("actor") or {}).get("login", github_events.GHOST)
+    number, label = event["issue"]["number"], event["label"]["name"]
+    return github_listing.change(place.ask, number, event["event"], sender, label, event["created_at"])
+
+
+async def _comments(place: Place, seen: Seen, used: set[str]) -> Seen:
+    """Tell of comments on pull requests that were written since."""
+    if seen.comment is None:
+        newest = (await _in_thread(place.ask, github_listing.NEWEST_COMMENT, "")).data
+        known = (newest[0]["id"], newest[0]["updated_at"]) if newest else (0, "")
+        return replace(seen, comment=known[0], commented=known[1])
+    path = github_listing.comments_path(seen.commented)
+    used.add(path)
+    answer = await _in_thread(place.ask, path, _etag(seen, path))
+    if answer.data is None:
+        return seen
+    for said in answer.data:
+        number = github_listing.pull_of(said)
+        if said["id"] > seen.comment and number is not None:
+            await place.tell(github_events.comment(said, place.repository, number, github_listing.RECONCILED))
+    newest = max((said["id"] for said in answer.data), default=0)
+    until = answer.data[-1]["updated_at"] if answer.data else seen.commented
+    pages = seen.pages if until != seen.commented else {**seen.pages, path: Page(answer.etag)}
+    return replace(seen, comment=max(newest, seen.comment), commented=until, pages=pages)
+
+
+async def _redeliver(github: GitHub, blobs: Blobs) -> None:
+    """Let GitHub deliver again, once, what it could not deliver. Only an App may ask for that."""
+    if not github.is_app:
+        return
+    known = await asyncio.to_thread(github_seen.load, blobs, blob_names.SEEN_DELIVERIES, Deliveries)
+    path = github_listing.DELIVERIES
+    try:
+        _, deliveries = await _in_thread(github_listing.since, github.look_as_app, path, "", known.newest)
+        for one in reconcile.to_retry(deliveries, known):
+            await _in_thread(github.redeliver, one["id"])
+            known = replace(known, retried={**known.retried, one["guid"]: one["delivered_at"]})
+            await asyncio.to_thread(github_seen.save, blobs, blob_names.SEEN_DELIVERIES, known)
+            structured(log, "redelivered", delivery=one["guid"])
+    except DrawbridgeError as error:
+        refused(log, error, event="reconcile", what="deliveries")
+        return
+    if deliveries:
+        known = reconcile.forget(replace(known, newest=deliveries[-1]["id"]), deliveries[-1]["delivered_at"])
+        await asyncio.to_thread(github_seen.save, blobs, blob_names.SEEN_DELIVERIES, known)
+
+
+async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    call = functools.partial(function, *args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(_asking, call)
+
+
+def _etag(seen: Seen, path: str) -> str:
+    return seen.pages[path].etag if path in seen.pages else ""
