@@ -15,12 +15,16 @@ from typing import Any
 import psutil
 import pytest
 
+from activities.plan_validation import plan
 from adapters import processes
 from adapters.archives import pack_directory
 from adapters.local_compute import LocalCompute
-from domain import blob_names
+from domain import blob_names, wire
+from domain.config import Target, Validation
 from domain.errors import Invalid, NotFound
 from domain.models import Job, JobPhase
+from tests import samples
+from tests.adapters.conftest import CONNECTIONS
 
 ROOT = Path(__file__).parents[2]
 STUB = """
@@ -362,6 +366,36 @@ def test_a_real_evaluation_runs_as_a_job(state, blobs, put_snapshot, until, tmp_
         "errored": 1,
     }
     assert {row["id"] for row in rows(compute, "real")} == {"a", "b", "fail"}
+
+
+SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_strangers_code_gets_no_secret_and_no_model(sealed, state, blobs, put_snapshot, until, tmp_path, monkeypatch):
+    """A real sealed validation of a flow with connections prints its environment; its sample rows are left out."""
+    monkeypatch.setenv("DRAWBRIDGE_WEBHOOK_SECRET", "s3cret-of-the-host")
+    rows = json.dumps({"id": "s1", "question": "environment"}) + "\n"
+    config = samples.CONFIG.model_copy(
+        update={
+            "target": Target(promptflow="flows/chat", connections=CONNECTIONS),
+            "validation": Validation(commands=[f"python -c '{SHOW}'"], sample="flows/chat/sample.jsonl"),
+        }
+    )
+    snapshot = put_snapshot(blobs, tmp_path, "first", sample__jsonl=rows)
+    entry = blobs.read_json(plan("change-1", snapshot, config, blobs, sealed))["validation"][0]
+    compute = LocalCompute(state, blobs, {"MODEL_API_KEY": "s3cret", "MODEL_URL": "http://127.0.0.1:9"}, 1)
+
+    compute.submit(wire.read(Job, entry["job"]))
+    until(lambda: compute.status(["change-1.validate"])[0].phase not in (JobPhase.QUEUED, JobPhase.RUNNING), 90)
+
+    result = compute.result("change-1.validate")
+    assert result["ok"], compute.log_tail("change-1.validate")
+    said = [step["output_tail"] for step in result["steps"]]
+    assert ("s3cret" in said[0]) is not sealed
+    assert "MODEL_URL" not in said[0] or not sealed
+    assert [step["step"].split()[0] for step in result["steps"]] == ["python", "load"] + ([] if sealed else ["sample"])
+    assert "s3cret-of-the-host" not in json.dumps(result)
 
 
 @pytest.mark.parametrize("step", range(1, 9))
