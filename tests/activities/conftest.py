@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import pytest
 import settings
 from adapters import connect
 from adapters.blobs import Blobs
+from adapters.outbox import Drained, drain
 from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
@@ -37,6 +39,13 @@ class World:
     blobs: Blobs
     repository: str
     record: ReleaseRecord
+    minutes: int = 0
+
+    def deliver(self) -> Drained:
+        """Let the timer deliver what waits for GitHub, a minute later each time."""
+        self.minutes += 1
+        github = connect.github(self.settings)
+        return drain(self.blobs, github, lambda: time.time() + 60 * self.minutes)
 
     def merge(self, author: str = "alex") -> dict[str, Any]:
         """Let somebody bring a change and sam merge it."""

@@ -8,29 +8,40 @@ from typing import Any
 
 import pytest
 
-from activities import open_approval as opening
+from activities.open_approval import open_approval
 from activities.tell_github import tell_github
+from adapters.outbox import Drained
 from domain import approvals, timeline
 from domain.config import Environment
-from domain.models import ApprovalRequest, ReleaseRecord, StageState
+from domain.models import ApprovalRequest, Outcome, ReleaseRecord, StageState
+from domain.wire import read
 from tests.activities.conftest import AT, TOKEN, World, release_of, run
 
 APPROVERS = ("maria", "jonas", "alex")
-DELIVERED = {"delivered": True, "refused": ""}
 
 
-def tell(world: World, record: ReleaseRecord, *stages: str) -> dict[str, Any]:
-    """Tell GitHub how a release stands."""
-    told: dict[str, Any] = run(tell_github, {"record": asdict(record), "stages": list(stages)})
-    return told
+def tell(world: World, record: ReleaseRecord, *stages: str) -> str:
+    """Tell GitHub how a release stands, and return what it refused to hear."""
+    told = run(tell_github, {"record": asdict(record), "stages": list(stages)})
+    return str(told["refused"])
+
+
+def later(record: ReleaseRecord, minutes: int = 1, **fields: Any) -> ReleaseRecord:
+    """Return the release as it stands some minutes later."""
+    return replace(record, updated_at=f"2026-11-23T09:{minutes:02}:00Z", **fields)
+
+
+def asked_about(world: World, record: ReleaseRecord, **rules: Any) -> ApprovalRequest:
+    """Ask people about an environment."""
+    environment = Environment.model_validate(rules).model_dump(mode="json")
+    order = {"record": asdict(record), "environment": environment, "instance": "child", "at": AT, "last": True}
+    return read(ApprovalRequest, run(open_approval, order)["request"])
 
 
 def waiting_for_prod(world: World, **rules: Any) -> tuple[ReleaseRecord, ApprovalRequest]:
     """Return the release as it waits for the approvers of prod, who were asked."""
     record = timeline.begin(world.record, "approve-prod", AT, "child")
-    environment = Environment.model_validate({"name": "prod", "approvers": list(APPROVERS), "approvals": 2, **rules})
-    excluded = record.authors if environment.prevent_self_approval else ()
-    return record, opening.ask(record, environment, excluded, "child", AT, world.blobs)
+    return record, asked_about(world, record, **{"name": "prod", "approvers": list(APPROVERS), "approvals": 2, **rules})
 
 
 def links(text: str) -> dict[str, str]:
@@ -43,28 +54,41 @@ def test_each_changed_stage_gets_one_status(world: World) -> None:
     record = timeline.begin(world.record, timeline.VALIDATE, AT)
 
     for _ in range(2):
-        assert tell(world, record, timeline.PREPARE, timeline.VALIDATE) == DELIVERED
+        assert tell(world, record, timeline.PREPARE, timeline.VALIDATE) == ""
+        world.deliver()
 
-    assert world.statuses() == [("drawbridge/prepare", "success"), ("drawbridge/validate", "pending")]
+    assert sorted(world.statuses()) == [("drawbridge/prepare", "success"), ("drawbridge/validate", "pending")]
 
 
 def test_status_follows_its_stage(world: World) -> None:
     """It leads to the release page, or to what the stage made."""
-    for state in (StageState.RUNNING, StageState.PASSED):
-        record = timeline.end(world.record, "deploy-dev", state, AT, url="http://dev.acme.example")
-        tell(world, record, "deploy-dev")
+    for minute, state in enumerate((StageState.RUNNING, StageState.PASSED)):
+        at = f"2026-11-23T09:0{minute}:00Z"
+        tell(
+            world, timeline.end(world.record, timeline.BUILD, state, at, url="http://dev.acme.example"), timeline.BUILD
+        )
+        world.deliver()
 
-    assert world.statuses() == [("drawbridge/deploy-dev", "pending"), ("drawbridge/deploy-dev", "success")]
-    newest = world.double.commit(world.repository, record.commit.sha)["statuses"]
+    assert world.statuses() == [("drawbridge/build", "pending"), ("drawbridge/build", "success")]
+    newest = world.double.commit(world.repository, world.record.commit.sha)["statuses"]
     assert {one["target_url"] for one in newest} == {"http://dev.acme.example"}
 
 
+def test_what_begins_and_ends_within_seconds_costs_one_write(world: World) -> None:
+    """Nobody can read faster."""
+    for state in (StageState.RUNNING, StageState.PASSED):
+        tell(world, timeline.end(world.record, timeline.BUILD, state, AT), timeline.BUILD)
+
+    world.deliver()
+    assert world.statuses() == [("drawbridge/build", "success")]
+
+
 def test_one_comment_per_change_is_updated_in_place(world: World) -> None:
-    """A release of two changes has two comments, however often it is told."""
+    """A release of two changes that has ended has two comments, however often it is told."""
     record = release_of(world.repository, {**world.double.pull(world.repository, 1)}, world.merge("jonas"))
 
-    for reason in ("first", "second"):
-        tell(world, replace(record, reason=reason))
+    for minute, reason in enumerate(("first", "second")):
+        tell(world, later(record, minute, outcome=Outcome.FAILED, reason=reason))
 
     for number in (1, 2):
         (comment,) = world.comments(number)
@@ -80,6 +104,7 @@ def test_direct_push_is_told_on_the_commit(world: World) -> None:
 
     for _ in range(2):
         tell(world, record, timeline.PREPARE)
+        world.deliver()
 
     commit = world.double.commit(world.repository, record.commit.sha)
     (comment,) = commit["commit_comments"]
@@ -114,9 +139,10 @@ def test_author_who_may_not_vote_gets_no_link(world: World) -> None:
 def test_links_stand_there_only_while_somebody_waits(world: World, state: StageState) -> None:
     """A link that decides nothing any more is not offered."""
     record, _ = waiting_for_prod(world)
-    tell(world, record)
+    tell(world, record, "approve-prod")
 
-    tell(world, timeline.end(record, "approve-prod", state, AT))
+    tell(world, timeline.end(record, "approve-prod", state, "2026-11-23T09:01:00Z"), "approve-prod")
+    world.deliver()
 
     (comment,) = world.comments(1)
     assert "/api/approvals/" not in comment
@@ -126,31 +152,34 @@ def test_question_that_is_not_stored_yet_has_no_links(world: World) -> None:
     """The rest is told all the same."""
     record = timeline.begin(world.record, "approve-prod", AT, "child")
 
-    assert tell(world, record, "approve-prod") == DELIVERED
+    assert tell(world, record, "approve-prod") == ""
     assert links(world.comments(1)[0]) == {}
 
 
-def test_github_being_away_is_an_answer(world: World, caplog: Any) -> None:
-    """The release goes on, and the next message says it all."""
-    world.double.fault(status=503, retry_after=600, times=100)
+def test_github_being_away_delays_the_news_and_nothing_else(world: World) -> None:
+    """The release goes on, and GitHub hears how it stands once it is back."""
+    record, _ = waiting_for_prod(world)
+    world.double.fault(status=503, times=100)
 
-    assert tell(world, world.record, timeline.PREPARE) == {"delivered": False}
-    assert "it is told again later" in caplog.text
+    assert tell(world, record, timeline.PREPARE, "approve-prod") == ""
+    assert world.deliver() == Drained()
 
     world.double.clear_faults()
-    assert tell(world, world.record, timeline.PREPARE) == DELIVERED
-    assert world.statuses() == [("drawbridge/prepare", "success")]
-    assert len(world.comments(1)) == 1
+    world.deliver()
+    assert world.deliver() == Drained()
+    assert sorted(world.statuses()) == [("drawbridge/approve-prod", "pending"), ("drawbridge/prepare", "success")]
+    assert set(links(world.comments(1)[0])) == set(APPROVERS)
 
 
 def test_reply_that_is_lost_after_the_effect_leaves_one_of_each(world: World) -> None:
     """The message is repeated until it is known to have arrived, and stands there once."""
     for path in ("/statuses/", "/comments"):
-        world.double.fault(method="POST", path_regex=path, status=503, retry_after=600, after_effect=True)
+        world.double.fault(method="POST", path_regex=path, status=503, after_effect=True)
+    tell(world, world.record, timeline.PREPARE)
 
-    answers = [tell(world, world.record, timeline.PREPARE)["delivered"] for _ in range(3)]
+    for _ in range(4):
+        world.deliver()
 
-    assert answers == [False, False, True]
     assert world.statuses() == [("drawbridge/prepare", "success")]
     assert len(world.comments(1)) == 1
 
@@ -161,13 +190,13 @@ def test_refusal_does_not_stop_the_release_nor_the_rest_of_the_news(world: World
     message = "Resource not accessible by integration"
     world.double.fault(method="POST", path_regex="/statuses/", status=403, message=message, times=100)
 
-    told = tell(world, record, timeline.PREPARE, "approve-prod")
+    refused = tell(world, record, timeline.PREPARE, "approve-prod")
 
-    assert told["delivered"]
-    assert message in told["refused"]
+    assert "GitHub refused a message about this release" in refused
+    assert message in refused
     assert set(links(world.comments(1)[0])) == set(APPROVERS)
     assert world.statuses() == []
-    refusals = [entry for entry in caplog.records if "GitHub refused the news" in entry.getMessage()]
+    refusals = [entry for entry in caplog.records if "GitHub refused the status" in entry.getMessage()]
     assert len(refusals) == 2
     assert "give the token or App the permission" in refusals[0].getMessage()
 
@@ -177,10 +206,8 @@ def test_locked_change_does_not_keep_the_news_from_the_others(world: World) -> N
     record = release_of(world.repository, {**world.double.pull(world.repository, 1)}, world.merge("jonas"))
     world.double.fault(method="POST", path_regex="/issues/1/comments", status=403, message="locked", times=100)
 
-    told = tell(world, record)
+    assert "locked" in tell(world, replace(record, outcome=Outcome.RELEASED))
 
-    assert told["delivered"]
-    assert "locked" in told["refused"]
     assert (len(world.comments(1)), len(world.comments(2))) == (0, 1)
 
 
@@ -193,6 +220,7 @@ def test_log_holds_no_link_and_no_token(world: World, caplog: Any) -> None:
     tell(world, record, timeline.PREPARE)
     world.double.fault(status=503, retry_after=600, times=100)
     tell(world, record, timeline.PREPARE)
+    world.deliver()
 
     seals = [approvals.link_token(asked, number, world.settings.link_secret)[-40:] for number in range(len(APPROVERS))]
     for secret in (TOKEN, world.settings.link_secret, *asked.nonces, *seals):
@@ -201,12 +229,27 @@ def test_log_holds_no_link_and_no_token(world: World, caplog: Any) -> None:
 
 def test_comment_of_somebody_else_is_left_alone(world: World) -> None:
     """Even when it quotes ours, marker and all."""
-    tell(world, world.record)
+    tell(world, later(world.record, 0, outcome=Outcome.FAILED))
     (ours,) = world.comments(1)
     world.double.comment(world.repository, 1, ours, by="eve")
 
-    tell(world, replace(world.record, reason="later"))
+    tell(world, later(world.record, 1, outcome=Outcome.FAILED, reason="later"))
 
     first, quoted = world.comments(1)
     assert "later" in first
     assert quoted == ours
+
+
+def test_question_to_those_who_may_override_leads_to_their_own_page(world: World) -> None:
+    """It is no approval."""
+    record = timeline.begin(timeline.add_stage(world.record, "override", timeline.FULL), "override", AT, "child")
+    asked = asked_about(world, record, name="override", approvers=["maria"])
+
+    tell(world, record, "override")
+
+    ((person, url),) = links(world.comments(1)[0]).items()
+    assert person == "maria"
+    assert url.startswith("https://drawbridge.acme.example/api/overrides/")
+    assert (
+        approvals.check_link(approvals.read_link(url.rpartition("/")[2]), asked, world.settings.link_secret) == "maria"
+    )
