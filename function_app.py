@@ -5,20 +5,27 @@ import azure.durable_functions as df
 from activities import (
     advance_jobs,
     announce_deployment,
+    answer_ask,
     build_image,
     cancel_evaluation,
     close_approval,
+    compare_evaluations,
     conclude_evaluation,
     deploy_image,
     end_release,
     enter_lane,
     fetch_snapshot,
+    find_deployed,
+    find_head,
     find_origin,
     hold_lane,
     keep_baseline,
+    keep_night,
     leave_lane,
+    list_debts,
     look_around,
     look_at_approval,
+    look_at_ask,
     look_at_checks,
     look_at_label,
     look_at_merge,
@@ -30,33 +37,40 @@ from activities import (
     preview_release,
     probe_deployment,
     read_config,
+    read_last_night,
     record_debt,
     remind_approvers,
     roll_back,
     save_record,
     settle_debt,
     take_debt,
+    take_fingerprint,
     take_up_change,
     tell_change,
+    tell_evaluation,
     tell_github,
+    tell_payment,
     weigh_toggle,
 )
 from orchestrators import (
     approval,
+    asked,
     build,
     deployment,
     evaluation,
     jobs,
     lane,
     mergeability,
+    nightly,
     opt_out_preview,
     pull_request,
     release,
     required_checks,
     rollback,
+    scheduled_evaluation,
     toggle,
 )
-from triggers import approval_links, github_webhook, health, outbox, pages, reconcile
+from triggers import approval_links, evaluations, github_webhook, health, outbox, pages, reconcile, timers
 
 app = df.DFApp()
 
@@ -65,8 +79,10 @@ app.register_functions(github_webhook.bp)
 app.register_functions(reconcile.bp)
 app.register_functions(approval_links.bp)
 app.register_functions(pages.bp)
+app.register_functions(evaluations.bp)
 app.register_functions(health.bp)
 app.register_functions(outbox.bp)
+app.register_functions(timers.bp)
 
 # The stories.
 app.register_functions(release.bp)
@@ -82,6 +98,9 @@ app.register_functions(approval.bp)
 app.register_functions(lane.bp)
 app.register_functions(rollback.bp)
 app.register_functions(toggle.bp)
+app.register_functions(scheduled_evaluation.bp)
+app.register_functions(asked.bp)
+app.register_functions(nightly.bp)
 
 # The effects, in the order a release meets them.
 app.register_functions(fetch_snapshot.bp)
@@ -123,3 +142,16 @@ app.register_functions(look_at_label.bp)
 app.register_functions(look_at_checks.bp)
 app.register_functions(look_at_merge.bp)
 app.register_functions(merge_change.bp)
+
+# And those of evaluations outside of releases, and of nights.
+app.register_functions(look_at_ask.bp)
+app.register_functions(answer_ask.bp)
+app.register_functions(tell_evaluation.bp)
+app.register_functions(read_last_night.bp)
+app.register_functions(list_debts.bp)
+app.register_functions(tell_payment.bp)
+app.register_functions(find_head.bp)
+app.register_functions(find_deployed.bp)
+app.register_functions(take_fingerprint.bp)
+app.register_functions(compare_evaluations.bp)
+app.register_functions(keep_night.bp)
