@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable
 
 import azure.durable_functions as df
 import azure.functions as func
 
-from adapters import connect
+from adapters import connect, outbox
 from domain.errors import DrawbridgeError
 from settings import Settings, current
 from triggers import reconcile
@@ -49,5 +50,6 @@ def _repositories(settings: Settings) -> None:
 CHECKS: dict[str, Callable[[Settings], object]] = {
     "blobs": lambda settings: connect.blobs(settings).exists("health"),
     "github": _repositories,
+    "outbox": lambda settings: outbox.check(connect.blobs(settings), time.time()),
     "events": reconcile.check,
 }

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from adapters import connect
 from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
 from devhost.github.server import Options
+from domain.outbox import Comment
 from settings import Settings
 from tests.triggers.edge import plain_function, request
 from triggers import health
@@ -69,6 +71,26 @@ def test_repository_that_cannot_be_seen_is_a_failing_check(
 
     assert status == 503
     assert "check the name and what our token or App may see" in body["checks"]["github"]
+
+
+def test_message_that_github_refused_is_a_failing_check(
+    app: Settings, double: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has to give the token its permission; the message itself is nobody's business here."""
+    settings = replace(app, github_url=double.origin)
+    box = connect.outbox(settings)
+    at = "2026-11-23T09:00:00Z"
+    box.post(Comment("acme/helpdesk", 1, "c" * 40, "release", "https://secret", at=at, urgent=True))
+    double.fault(status=403, message="Resource not accessible by integration", times=9)
+    box.drain()
+    double.clear_faults()
+
+    status, body = ask(settings, monkeypatch)
+
+    assert status == 503
+    assert "GitHub refused 1 messages today" in body["checks"]["outbox"]
+    assert "Resource not accessible by integration" in body["checks"]["outbox"]
+    assert "secret" not in json.dumps(body)
 
 
 def test_check_that_breaks_does_not_hide_the_others(
