@@ -53,7 +53,7 @@ def weigh(toggle: ToggleOptOut, github: GitHub, blobs: Blobs) -> str:
     after = _keep(blobs, release, toggle.number, stands)
     decision = _act(blobs, release, after)
     details = {"change": str(toggle.number), "label": toggle.label, "on": str(toggle.on), "decision": decision}
-    key = f"{release}:toggle:{toggle.number}:{toggle.on}:{toggle.at}"
+    key = f"{release}:toggle:{toggle.number}:{toggle.key}"
     audit.record(blobs, key=key, what="toggle", who=toggle.by, subject=release, details=details)
     return decision
 

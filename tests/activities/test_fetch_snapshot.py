@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from activities.fetch_snapshot import fetch_snapshot
-from activities.find_origin import find_origin
 from adapters import records
 from domain import blob_names
 from tests.activities.conftest import World, run
@@ -50,33 +49,3 @@ def test_github_being_away_says_when_to_come_again(world: World) -> None:
 
     assert fetch(world) == {"retry_after": 600.0}
     assert world.blobs.names("snapshots/") == []
-
-
-def origin(world: World) -> dict[str, Any]:
-    """Find out where the release's commit comes from."""
-    found: dict[str, Any] = run(
-        find_origin,
-        {
-            "repository": world.repository,
-            "sha": world.record.commit.sha,
-            "before": "0" * 40,
-            "label": "skip-e2e-evaluation",
-            "branch": "main",
-        },
-    )
-    return found
-
-
-def test_origin_names_the_change(world: World) -> None:
-    """And who wrote it."""
-    found = origin(world)["origin"]
-
-    assert [(change["number"], change["author"]) for change in found["changes"]] == [(1, "alex")]
-    assert found["commit"]["sha"] == world.record.commit.sha
-
-
-def test_origin_waits_for_github(world: World) -> None:
-    """As the snapshot does."""
-    world.double.fault(status=429, retry_after=600, times=10)
-
-    assert origin(world) == {"retry_after": 600.0}

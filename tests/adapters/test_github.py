@@ -52,8 +52,12 @@ def merged(world, branch="alex/1-answer", labels=(), method="merge", by="maria",
     return world.double.merge(world.repository, pull["number"], by, method)
 
 
-def origin(world, sha, before=None, branch=None):
+def find(world, sha, before=None, branch=None):
     return world.github.find_origin(world.repository, sha, before or world.first, LABEL, branch)
+
+
+def origin(world, sha, before=None, branch=None):
+    return find(world, sha, before, branch).origin
 
 
 def test_merged_change_is_found_with_its_labels(world):
@@ -67,7 +71,6 @@ def test_merged_change_is_found_with_its_labels(world):
     assert change.labels == ("docs",)
     assert change.url == f"{world.double.origin}/{world.repository}/pull/1"
     assert change.merged_at == pull["merged_at"]
-    assert found.opt_outs == ()
     assert found.commit.sha == pull["merge_commit_sha"]
     assert found.commit.author == "maria"
     assert found.commit.message == "Merge pull request #1 from contoso/alex/1-answer"
@@ -117,7 +120,6 @@ def test_only_changes_into_the_branch_count(world):
 
     found = origin(world, sha)
     assert [change.number for change in found.changes] == [2]
-    assert found.opt_outs == ()
     assert [change.number for change in origin(world, on_develop, branch="develop").changes] == [1]
 
 
@@ -129,11 +131,11 @@ def test_opt_out_names_who_put_the_label_there_and_when(world):
     labelled = world.double.add_label(world.repository, 1, LABEL.upper(), by="sam")
     sha = world.double.merge(world.repository, 1, by="maria")["merge_commit_sha"]
 
-    found = origin(world, sha)
-    (opt_out,) = found.opt_outs
-    assert (opt_out.label, opt_out.change, opt_out.by) == (LABEL, 1, "sam")
-    assert opt_out.at <= labelled["updated_at"]
-    assert found.changes[0].labels == ("docs", LABEL)
+    found = find(world, sha)
+    (facts,) = found.facts
+    assert (facts.label, facts.change, facts.by) == (LABEL, 1, "sam")
+    assert facts.at <= labelled["updated_at"]
+    assert found.origin.changes[0].labels == ("docs", LABEL)
 
 
 def test_label_removed_before_merging_is_no_opt_out(world):
@@ -143,7 +145,7 @@ def test_label_removed_before_merging_is_no_opt_out(world):
     world.double.remove_label(world.repository, 1, LABEL, by="maria")
     sha = world.double.merge(world.repository, 1, by="maria")["merge_commit_sha"]
 
-    assert origin(world, sha).opt_outs == ()
+    assert find(world, sha).facts == ()
     assert origin(world, sha).changes[0].labels == ()
 
 
@@ -153,8 +155,51 @@ def test_labels_changed_after_merging_do_not_count(world):
     world.double.add_label(world.repository, 1, LABEL, by="eve")
     world.double.remove_label(world.repository, 1, "docs", by="eve")
 
-    assert origin(world, sha).opt_outs == ()
+    assert find(world, sha).facts == ()
     assert origin(world, sha).changes[0].labels == ("docs",)
+
+
+def test_opt_out_comes_with_what_the_policy_looks_at(world):
+    """The change's text as written, and every path it touches, also the one that a file was moved away from."""
+    world.double.push(world.repository, "main", {"flows/chat.yaml": "nodes: []\n" * 20})
+    world.double.push(world.repository, "alex/1-x", {"flows/chat.yaml": None, "docs/chat.yaml": "nodes: []\n" * 20})
+    world.double.open_pull_request(world.repository, "alex/1-x", "Move", body="- [x] sure\n", labels=[LABEL])
+    sha = world.double.merge(world.repository, 1, by="maria")["merge_commit_sha"]
+
+    (facts,) = find(world, sha).facts
+    assert facts.body == "- [x] sure\n"
+    assert facts.files == ("docs/chat.yaml", "flows/chat.yaml")
+
+
+def test_label_as_it_stands_now_counts_after_the_merge(world):
+    """Put on late it is found with who did it; taken off it is gone."""
+    merged(world, labels=["docs"])
+    world.double.add_label(world.repository, 1, LABEL, by="eve")
+
+    facts = world.github.opt_out_now(world.repository, 1, LABEL)
+    assert (facts.by, facts.change, facts.label) == ("eve", 1, LABEL)
+    world.double.remove_label(world.repository, 1, LABEL, by="sam")
+    assert world.github.opt_out_now(world.repository, 1, LABEL) is None
+
+
+def test_newer_commits_have_a_greater_position(world):
+    """However many changes a push brought, and whatever the clocks of the committers said."""
+    first = merged(world, "alex/1-x", commits=3)["merge_commit_sha"]
+    second = world.double.push(world.repository, "main", {"direct.txt": "x"})
+
+    assert origin(world, world.first).position < origin(world, first).position < origin(world, second).position
+
+
+def test_rewritten_branch_is_told_apart_from_one_that_moved_on(world):
+    """Forced away, forced back, or from a commit that GitHub has forgotten."""
+    ahead = merged(world, "alex/1-x")["merge_commit_sha"]
+    rewritten = world.double.push(world.repository, "main", {"y.txt": "y"}, base=world.first, force=True)
+
+    assert not find(world, ahead).rewritten
+    assert find(world, rewritten, before=ahead).rewritten
+    assert find(world, world.first, before=ahead).rewritten
+    assert find(world, rewritten, before="a" * 40).rewritten
+    assert not find(world, rewritten, before=ZEROS).rewritten
 
 
 def test_new_branch_counts_as_a_push_of_its_head(world):

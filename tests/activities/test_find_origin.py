@@ -1,0 +1,239 @@
+"""Where a release comes from, whose opt-outs are honoured, and what later toggles of the label make of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from activities.find_origin import find_origin
+from activities.weigh_toggle import weigh_toggle
+from adapters import debts, records
+from domain import blob_names, timeline
+from domain.config import OptOutRule
+from domain.debts import incur
+from tests import samples
+from tests.activities.conftest import AT, World, run
+
+LABEL = "skip-e2e-evaluation"
+BODY = "<!-- drawbridge:opt-out -->\n- [x] Answers cannot change.\n\nReason for skipping: documentation only\n"
+
+
+@pytest.fixture
+def labelled(world: World) -> dict[str, Any]:
+    """A merged change of alex whose label sam put there, with a ticked checklist; the release is of it."""
+    return merge(world, body=BODY, by="sam")
+
+
+def merge(world: World, body: str, by: str = "sam", files: str = "docs/guide.md") -> dict[str, Any]:
+    """Merge a change that opts out."""
+    branch = f"alex/{len(world.double.requests())}-x"
+    world.double.push(world.repository, branch, {files: branch}, author="alex")
+    number = int(world.double.open_pull_request(world.repository, branch, "Guide", body, author="alex")["number"])
+    world.double.add_label(world.repository, number, LABEL, by=by)
+    return world.double.merge(world.repository, number, by="maria")
+
+
+def find(world: World, sha: str, before: str = "0" * 40, **rule: Any) -> dict[str, Any]:
+    """Find out where a commit comes from."""
+    order = {
+        "release": "release-x",
+        "repository": world.repository,
+        "sha": sha,
+        "before": before,
+        "branch": "main",
+        "rule": OptOutRule(**rule).model_dump(mode="json"),
+    }
+    found: dict[str, Any] = run(find_origin, order)
+    return found
+
+
+def audited(world: World) -> list[tuple[str, str, str]]:
+    """Return what the audit log has: what, who, about which release."""
+    lines = [world.blobs.read(name) or b"" for name in world.blobs.names("audit/2")]
+    entries = [json.loads(line) for content in lines for line in content.splitlines() if line]
+    return [(entry["what"], entry["who"], entry["subject"]) for entry in entries]
+
+
+def test_origin_names_the_change(world: World) -> None:
+    """And who wrote it."""
+    found = find(world, world.record.commit.sha)["origin"]
+
+    assert [(change["number"], change["author"]) for change in found["changes"]] == [(1, "alex")]
+    assert found["commit"]["sha"] == world.record.commit.sha
+    assert (found["opt_outs"], found["refused"]) == ((), ())
+
+
+def test_origin_waits_for_github(world: World) -> None:
+    """As the snapshot does."""
+    world.double.fault(status=429, retry_after=600, times=10)
+
+    assert find(world, world.record.commit.sha) == {"retry_after": 600.0}
+
+
+def test_honoured_opt_out_says_who_and_why_and_is_audited(world: World, labelled: dict[str, Any]) -> None:
+    """The person comes from the change's timeline, the reason from its text."""
+    found = find(world, labelled["merge_commit_sha"])["origin"]
+
+    (opt_out,) = found["opt_outs"]
+    assert (opt_out["by"], opt_out["reason"], opt_out["refused"]) == ("sam", "documentation only", "")
+    assert audited(world) == [("opt-out", "sam", "release-x")]
+    find(world, labelled["merge_commit_sha"])
+    assert len(audited(world)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "words"),
+    [
+        ({"forbidden_paths": ["docs/**"]}, BODY, "it changes docs/guide.md"),
+        ({"allowed": ["maria"]}, BODY, "@sam is none of those who may opt out (maria)"),
+        ({"allowed": ["acme/nobody-here"]}, BODY, "@sam is none of those who may opt out (acme/nobody-here)"),
+        ({}, BODY.replace("[x]", "[ ]"), 'not ticked: "Answers cannot change."'),
+    ],
+)
+def test_policy_refuses_in_words(world: World, rule: dict[str, Any], body: str, words: str) -> None:
+    """A forbidden path, a person who may not, a team that does not exist, a box that is not ticked."""
+    found = find(world, merge(world, body)["merge_commit_sha"], **rule)["origin"]
+
+    assert found["opt_outs"] == ()
+    assert words in found["refused"][0]["refused"]
+    assert [what for what, _, _ in audited(world)] == ["opt-out-refused"]
+
+
+def test_member_of_a_team_may_opt_out(world: World, labelled: dict[str, Any]) -> None:
+    """Sam is in it."""
+    world.double.set_team("acme", "writers", ["Sam"])
+
+    assert find(world, labelled["merge_commit_sha"], allowed=["acme/writers"])["origin"]["refused"] == ()
+
+
+def test_overdue_debt_lets_nobody_opt_out(world: World, labelled: dict[str, Any]) -> None:
+    """It was due long ago and nobody paid it."""
+    old = replace(world.record, commit=replace(world.record.commit, sha="d" * 40))
+    debts.record(world.blobs, incur(old, samples.CONFIG, "2020-01-01T00:00:00Z"))
+
+    (refused,) = find(world, labelled["merge_commit_sha"])["origin"]["refused"]
+    assert refused["refused"] == "the debt of ddddddd was due at 2020-01-08T00:00:00Z and must be paid first"
+
+
+def test_rewritten_branch_comes_after_everything_before_it(world: World) -> None:
+    """A forced push has fewer commits than what it replaced, and is newer all the same."""
+    first = world.record.commit.sha
+    long = world.merge()["merge_commit_sha"]
+    position = find(world, long)["origin"]["position"]
+    pushed = world.double.push(world.repository, "main", {"y": "y"}, base=first, force=True)
+    rewritten = find(world, pushed, before=long)["origin"]["position"]
+
+    assert rewritten > position
+    assert find(world, pushed, before=long)["origin"]["position"] == rewritten
+
+
+# Toggles after the merge.
+
+
+def on_its_way(world: World, pull: dict[str, Any]) -> None:
+    """Let the release of a merged change be known, with its full evaluation running."""
+    find(world, pull["merge_commit_sha"])
+    record = timeline.plan_stages(replace(world.record, id="release-x"), samples.CONFIG)
+    change = replace(record.changes[0], number=pull["number"])
+    record = timeline.begin(replace(record, changes=(change,)), timeline.FULL, AT, "release-x.full:shards")
+    records.save_record(world.blobs, record)
+
+
+def toggle(world: World, number: int, on: bool, label: str = LABEL, at: str = AT) -> str:
+    """Put the label on or take it off, and let the release hear of it."""
+    (world.double.add_label if on else world.double.remove_label)(world.repository, number, label, by="eve")
+    event = {
+        "repository": world.repository,
+        "number": number,
+        "label": label,
+        "on": on,
+        "by": "eve",
+        "at": at,
+        "key": "k",
+    }
+    return str(run(weigh_toggle, event)["decision"])
+
+
+def cancelled(world: World) -> bool:
+    """Say whether the running full evaluation was asked to stop."""
+    return world.blobs.exists(blob_names.cancelled(blob_names.plan("release-x.full")))
+
+
+def test_label_put_on_late_stops_the_evaluation_that_has_no_verdict(world: World) -> None:
+    """The checklist was ticked before; who put the label on is in the audit log."""
+    pull = unlabelled(world)
+
+    assert toggle(world, pull["number"], on=True) == f"the full evaluation is stopped: #{pull['number']} opted out"
+    assert cancelled(world)
+    assert ("toggle", "eve", "release-x") in audited(world)
+
+
+def unlabelled(world: World, body: str = BODY) -> dict[str, Any]:
+    """Merge a change that could have opted out, and start its release."""
+    world.double.push(world.repository, "alex/9-y", {"docs/x.md": "y"}, author="alex")
+    number = int(world.double.open_pull_request(world.repository, "alex/9-y", "Guide", body, author="alex")["number"])
+    pull = world.double.merge(world.repository, number, by="maria")
+    on_its_way(world, pull)
+    return pull
+
+
+def test_late_label_never_erases_a_verdict(world: World) -> None:
+    """A failed result stays, whatever anybody labels."""
+    pull = unlabelled(world)
+    world.blobs.write_json(blob_names.summary("release-x.full"), asdict(samples.summary("full")))
+
+    assert toggle(world, pull["number"], on=True) == (
+        "no full evaluation runs that could be stopped; a verdict that is in stays"
+    )
+    assert not cancelled(world)
+
+
+def test_late_label_that_the_policy_refuses_stops_nothing(world: World) -> None:
+    """It is judged as one before the merge would be."""
+    pull = unlabelled(world, body="no checklist")
+
+    assert "may not: its text has no opt-out checklist" in toggle(world, pull["number"], on=True)
+    assert not cancelled(world)
+
+
+def test_other_labels_change_nothing(world: World) -> None:
+    """Not even a line in the audit log."""
+    pull = unlabelled(world)
+
+    assert toggle(world, pull["number"], on=True, label="docs") == "docs is not the opt-out label"
+    assert not cancelled(world)
+    assert audited(world) == []
+
+
+def test_label_taken_off_leaves_nothing_that_opts_out(world: World, labelled: dict[str, Any]) -> None:
+    """The release finds it when it looks around, and runs the full evaluation."""
+    find(world, labelled["merge_commit_sha"])
+
+    assert toggle(world, labelled["number"], on=False) == "no change opts out: the full evaluation is owed"
+    kept = world.blobs.read_json(blob_names.opt_outs("release-x"))
+    assert kept["changes"] == {str(labelled["number"]): None}
+
+
+def test_label_on_a_change_that_no_release_carries_is_said(world: World) -> None:
+    """Merged before Drawbridge was there, or never."""
+    assert toggle(world, 1, on=True) == "no release carries change #1"
+
+
+def test_same_toggle_told_twice_is_one_line_in_the_audit_log(world: World) -> None:
+    """By the webhook and by the reconciler."""
+    pull = unlabelled(world)
+    for _ in range(2):
+        event = {
+            "repository": world.repository,
+            "number": pull["number"],
+            "label": LABEL,
+            "on": True,
+            "by": "eve",
+            "key": "k",
+        }
+        run(weigh_toggle, {**event, "at": AT})
+
+    assert [what for what, _, _ in audited(world)] == ["toggle"]
