@@ -13,6 +13,7 @@ LONGEST_PASS = timedelta(minutes=15)  # after that whoever began it has died
 OVERDUE = 3  # intervals without a pass, then health says so
 RETRIED = ("push", "pull_request", "issue_comment", "check_run")  # deliveries that may start something
 DELIVERIES_KEPT = timedelta(days=3)  # by GitHub
+OVER = ("Completed", "Terminated", "Canceled", "Failed")  # what Durable calls an instance that does nothing more
 _SLACK = timedelta(seconds=1)
 
 

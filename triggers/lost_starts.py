@@ -57,7 +57,7 @@ async def _runs(client: df.DurableOrchestrationClient, blobs: Blobs, settings: S
     runtime = status.runtime_status.name if status and status.runtime_status else None
     record = await asyncio.to_thread(records.find_record, blobs, release)
     if record is None:
-        return runtime in ("Running", "Pending", "Suspended")
+        return runtime is not None and runtime not in reconcile.OVER
     if reconcile.is_orphan(record.outcome, runtime):
         await asyncio.to_thread(_close, blobs, settings, record, reconcile.orphaned(runtime))
         return False

@@ -1,0 +1,189 @@
+"""Claims whose start was lost, and releases whose orchestration an operator took away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
+
+from adapters import connect, records
+from adapters.blobs import Blobs
+from domain import blob_names
+from domain.errors import Unavailable
+from domain.models import Outcome, ReleaseRecord
+from domain.wire import read
+from settings import Settings
+from tests import samples
+from tests.triggers.edge import FakeDurable
+from triggers import start
+from triggers.lost_starts import finish_starts
+
+RELEASE = samples.RELEASE
+
+
+class Durable(FakeDurable):
+    """A durable client that an operator can take instances from."""
+
+    def __init__(self, **states: str) -> None:
+        super().__init__()
+        self.states = states
+
+    async def get_status(self, instance: str) -> DurableOrchestrationStatus:
+        if instance not in self.states:
+            return await super().get_status(instance)
+        now = "2026-11-23T09:00:00Z"
+        fields = {"instanceId": instance, "createdTime": now, "lastUpdatedTime": now}
+        return DurableOrchestrationStatus.from_json({**fields, "runtimeStatus": self.states[instance]})
+
+
+@pytest.fixture
+def store(app: Settings) -> Blobs:
+    """The app's container."""
+    return connect.blobs(app)
+
+
+def claim(blobs: Blobs, instance: str, orchestrator: str = "release") -> dict[str, Any]:
+    """Claim an instance; return the input that it is to be started with."""
+    payload = {"repository": "acme/helpdesk", "for": instance}
+    order = {"orchestrator": orchestrator, "at": "2026-11-23T09:00:00+00:00", "input": payload}
+    blobs.create(blob_names.claim(instance), json.dumps(order).encode())
+    return payload
+
+
+def release(blobs: Blobs, outcome: Outcome = Outcome.RUNNING) -> ReleaseRecord:
+    """Keep the record of a release that was claimed."""
+    claim(blobs, RELEASE)
+    record = read(ReleaseRecord, {**asdict(samples.record()), "outcome": outcome})
+    records.save_record(blobs, record)
+    return record
+
+
+def outcome(blobs: Blobs) -> tuple[Outcome, str]:
+    """Return how the release stands, and why."""
+    record = records.find_record(blobs, RELEASE)
+    assert record
+    return record.outcome, record.reason
+
+
+def look(client: FakeDurable, blobs: Blobs, app: Settings, times: int = 1) -> None:
+    """Look at the claims."""
+    for _ in range(times):
+        asyncio.run(finish_starts(client, blobs, app))
+
+
+def test_claim_that_was_never_started_is_started_as_it_was_meant(
+    app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever orchestration it was for; once, and only when nobody can be at it any more."""
+    asked = claim(store, "asked-acme.helpdesk-comment5-full", "asked")
+    client = Durable()
+    look(client, store, app, times=2)
+    too_soon = list(client.started)
+    monkeypatch.setattr(start, "_LOST_AFTER", timedelta(0))
+    look(client, store, app, times=3)
+
+    assert too_soon == []
+    assert client.started == [("asked", "asked-acme.helpdesk-comment5-full", asked)]
+
+
+def test_claim_of_before_the_orchestrator_was_written_down_is_a_release(
+    app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There was nothing else then."""
+    monkeypatch.setattr(start, "_LOST_AFTER", timedelta(0))
+    store.create(blob_names.claim(RELEASE), json.dumps({"at": "2026-11-23T09:00:00+00:00", "input": {}}).encode())
+    client = Durable()
+    look(client, store, app)
+
+    assert client.started == [("release", RELEASE, {})]
+
+
+def test_what_was_started_is_not_looked_at_again(app: Settings, store: Blobs) -> None:
+    """Claims stay for ever: only new ones cost anything."""
+    claim(store, "nightly-acme.helpdesk-2026-11-23", "nightly")
+    client = Durable()
+    client.known["nightly-acme.helpdesk-2026-11-23"] = {}
+    look(client, store, app)
+    kept = store.read_json(blob_names.SEEN_STARTS)
+
+    assert client.started == []
+    assert (kept["young"], kept["running"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("state", "how"),
+    [
+        ("Terminated", "was terminated by an operator"),
+        ("Failed", "crashed"),
+        ("Canceled", "was cancelled"),
+        (None, "was purged by an operator"),
+    ],
+)
+def test_release_without_orchestration_is_closed_and_told(
+    app: Settings, store: Blobs, state: str | None, how: str
+) -> None:
+    """Its record says so, for good, and GitHub will hear of it."""
+    release(store)
+    client = Durable(**{RELEASE: "Running"})
+    look(client, store, app)
+    before = outcome(store)[0]
+    client.states = {RELEASE: state} if state else {}
+    look(client, store, app, times=2)
+
+    assert before is Outcome.RUNNING
+    assert outcome(store) == (
+        Outcome.CANCELLED,
+        f"The orchestration of this release {how}, so nobody carries it on. What is deployed stays. Push a new commit "
+        "to release again.",
+    )
+    assert [name for name in store.names("outbox/pending/") if RELEASE in name]
+    assert client.started == []
+
+
+@pytest.mark.parametrize("state", ["Running", "Pending", "Suspended", "ContinuedAsNew", "Completed"])
+def test_release_with_its_orchestration_is_left_alone(app: Settings, store: Blobs, state: str) -> None:
+    """A suspended one too: an operator wants to go on with it."""
+    release(store)
+    look(Durable(**{RELEASE: state}), store, app, times=2)
+
+    assert outcome(store)[0] is Outcome.RUNNING
+
+
+def test_release_that_ended_by_itself_keeps_its_end(app: Settings, store: Blobs) -> None:
+    """However its orchestration stands, and it is not looked at again."""
+    release(store, Outcome.FAILED)
+    look(Durable(**{RELEASE: "Failed"}), store, app)
+
+    assert outcome(store)[0] is Outcome.FAILED
+    assert store.read_json(blob_names.SEEN_STARTS)["running"] == []
+
+
+def test_release_is_watched_until_it_ends(app: Settings, store: Blobs) -> None:
+    """Its claim is seen once, its end may come days later."""
+    release(store)
+    client = Durable(**{RELEASE: "Running"})
+    look(client, store, app, times=3)
+
+    assert store.read_json(blob_names.SEEN_STARTS)["running"] == [RELEASE]
+
+    client.states = {RELEASE: "Terminated"}
+    look(client, store, app)
+
+    assert outcome(store)[0] is Outcome.CANCELLED
+    assert store.read_json(blob_names.SEEN_STARTS)["running"] == []
+
+
+def test_nothing_is_closed_while_durable_does_not_answer(app: Settings, store: Blobs) -> None:
+    """Not to know is no reason."""
+    release(store)
+    client = Durable()
+    client.trouble = ConnectionError("Durable is away")
+    with pytest.raises(Unavailable, match=f"Durable does not say how {RELEASE} stands"):
+        look(client, store, app)
+
+    assert outcome(store)[0] is Outcome.RUNNING
