@@ -24,7 +24,7 @@ from domain.changes import (
 )
 from domain.config import Config
 from domain.messages import plain
-from domain.models import Debt, OptOut, StageState
+from domain.models import Debt, EvaluationSummary, OptOut, StageState, Verdict
 
 _TITLES = {
     BRANCH: "Branch",
@@ -201,12 +201,13 @@ def ended(why: str) -> str:
     return f"the change was {why}: what ran for it was ended" if why else "what ran for it was ended"
 
 
-def syntax_detail(rows: int, errored: int, failed_rows: Sequence[str]) -> str:
+def syntax_detail(summary: EvaluationSummary) -> str:
     """Say what the end-to-end run over the sample rows came to: counts and ids, never text."""
-    if not errored:
-        return f"{rows} sample rows answered and scored"
-    shown = ", ".join(plain(one) for one in failed_rows)
-    return f"{errored} of {rows} sample rows failed: {shown}"
+    if summary.errored:
+        shown = ", ".join(summary.failed_rows)
+        return f"{summary.errored} of {summary.rows} sample rows failed: {shown}"
+    broken = [f"{gate.rule}: {gate.detail}" for gate in summary.gates if gate.verdict is not Verdict.PASSED]
+    return "; ".join(broken) or f"{summary.rows} sample rows answered and scored"
 
 
 def waiting_for_checks(names: Sequence[str]) -> str:

@@ -176,7 +176,7 @@ def _run_end_to_end(story: ChangeStory) -> Steps:
     if "summary" not in result:
         story.fail(SYNTAX, result.get("error", "cancelled"))
     summary = read(EvaluationSummary, result["summary"])
-    detail = messages_changes.syntax_detail(summary.rows, summary.errored, summary.failed_rows)
+    detail = messages_changes.syntax_detail(summary)
     if summary.verdict is not Verdict.PASSED:
         story.fail(SYNTAX, detail)
     yield from story.step(SYNTAX, StageState.PASSED, detail)

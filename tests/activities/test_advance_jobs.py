@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,22 @@ def test_lost_job_is_started_again_and_given_up_in_the_end(plan: Blobs, tmp_path
     assert looks == MAX_LOST
     assert compute.submitted == ["e.0"] * (MAX_LOST - 1)
     assert finished["0"]["ok"] is False
+
+
+def test_last_words_of_a_vanished_validation_are_kept_with_its_steps_and_not_told(blobs: Blobs, tmp_path: Path) -> None:
+    """GitHub shows why a validation failed, and what a process printed may be anything."""
+    job = Job("c.validate", "validate", "5" * 64, {}, 60)
+    blobs.write_json(PLAN, {"shards": [{"job": asdict(job), "results": "c.jsonl"}]})
+    compute = FakeCompute(tmp_path, {job.name: [JobPhase.LOST]})
+    compute.results_file(job.name).write_text('{"step": "lint", "ok": true}\n')
+
+    for _ in range(2):  # the activity may run twice
+        moved = look(compute, blobs, lost={"0": MAX_LOST - 1})
+
+    steps = [json.loads(line) for line in (blobs.read("c.jsonl") or b"").splitlines()]
+    assert moved["finished"]["0"]["error"] == "the worker process ended without a result, 3 times"
+    assert [(step["step"], step["ok"]) for step in steps] == [("lint", True), ("the worker process ended", False)]
+    assert steps[1]["output_tail"] == "log of c.validate"
 
 
 def test_cancelled_plan_ends_all_its_jobs(plan: Blobs, tmp_path: Path) -> None:

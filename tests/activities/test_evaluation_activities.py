@@ -216,3 +216,42 @@ def test_baseline_whose_results_are_gone_is_refused(blobs: Blobs) -> None:
 
     assert summary.comparison.refused == "the baseline's results are no longer stored"
     assert summary.verdict is Verdict.INCONCLUSIVE
+
+
+def test_syntax_run_takes_the_sample_rows_through_everything(blobs: Blobs) -> None:
+    """Target, evaluators and aggregation, with the one gate that no row may fail, and nothing to compare with."""
+    store_snapshot(blobs, **{"data/sample.jsonl": rows(3)})
+    blobs.write_json(blob_names.baseline(samples.REPOSITORY, "data/sample.jsonl"), {"evaluation": "e"})
+    wanted = order("syntax")
+    wanted["config"]["evaluation"]["evaluators"]["judge"] = {"use": "flows/eval_judge", "columns": {}, "init": {}}
+
+    planned = make_plan(wanted, blobs)
+
+    plan = blobs.read_json(planned["blob"])
+    assert planned["parts"] == ["shards", "aggregates"]
+    assert (plan["dataset"], plan["gates"], plan["baseline"]) == ("data/sample.jsonl", ["errors <= 0"], None)
+    assert len(plan["ids"]) == 3
+    assert sorted(plan["shards"][0]["job"]["spec"]["evaluators"]) == ["f1", "judge"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "jobs", "verdict"),
+    [
+        ({"r0": 0.0, "r1": 0.1}, [{"ok": True, "error": ""}], Verdict.PASSED),
+        ({"r0": 0.9, "r1": None}, [{"ok": True, "error": ""}], Verdict.FAILED),
+        ({"r0": 0.9, "r1": 0.9}, [{"ok": True, "error": ""}, {"ok": False, "error": "no column x"}], Verdict.FAILED),
+    ],
+)
+def test_syntax_run_asks_only_whether_everything_ran(
+    blobs: Blobs, scores: dict[str, float | None], jobs: list[dict[str, Any]], verdict: Verdict
+) -> None:
+    """Bad answers pass; a row without one does not, nor does an aggregation that breaks."""
+    store_snapshot(blobs, **{"data/sample.jsonl": rows(2)})
+    make_plan(order("syntax"), blobs)
+    lines = [json.dumps(row(name, score, None if score is not None else "HTTP 500")) for name, score in scores.items()]
+    blobs.write(blob_names.shard(f"{samples.RELEASE}.syntax", 0), "".join(f"{line}\n" for line in lines).encode())
+
+    summary = conclude(f"{samples.RELEASE}.syntax", jobs, 12.0, NOW, blobs)
+
+    assert summary.verdict is verdict
+    assert "no column x" not in str(summary.gates)

@@ -10,7 +10,7 @@ from domain import messages_changes as messages
 from domain.change_news import news, parting
 from domain.changes import CONFIG, VALIDATE, ChangeRecord, ChangeState, Check, CheckState, Mergeable, end, with_step
 from domain.config import Branches
-from domain.models import Debt, OptOut, StageState
+from domain.models import Debt, GateResult, OptOut, StageState, Verdict
 from domain.outbox import Comment, Label, Status
 from tests import samples
 from tests.domain.test_changes import facts, record
@@ -216,3 +216,15 @@ def test_ended_change_says_why_and_needs_nobody() -> None:
 def test_nothing_is_told_of_a_change_that_nobody_validates() -> None:
     """A label may move before the first validation: its status would have no commit."""
     assert news(ChangeRecord(samples.REPOSITORY, 7, previewed=True), SITE, AT) == ()
+
+
+def test_end_to_end_run_is_told_in_counts_and_ids() -> None:
+    """Also when only the aggregation broke, which no row shows."""
+    broken = (GateResult("every job ends well", Verdict.FAILED, "1 of 2 failed"),)
+
+    assert messages.syntax_detail(samples.summary("syntax", rows=3)) == "3 sample rows answered and scored"
+    assert (
+        messages.syntax_detail(samples.summary("syntax", rows=3, errored=2, failed_rows=("a", "b")))
+        == "2 of 3 sample rows failed: a, b"
+    )
+    assert messages.syntax_detail(samples.summary("syntax", gates=broken)) == "every job ends well: 1 of 2 failed"
