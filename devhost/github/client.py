@@ -239,6 +239,12 @@ class Client:
         """List the last API requests (method, path, authorized, status), oldest first."""
         return list(self._call("GET", "requests"))
 
+    def findings(self) -> list[str]:
+        """List what was not as GitHub publishes it since the last look, when the double was started with `check`."""
+        found = list(self._call("GET", "findings"))
+        self._call("DELETE", "findings")
+        return found
+
     def _act(self, repository: str, number: int, act: str, **fields: str | None) -> dict[str, Any]:
         return self._dict("POST", f"repositories/{repository}/pulls/{number}/{act}", fields)
 

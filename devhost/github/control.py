@@ -145,3 +145,16 @@ async def clear_faults(request: web.Request) -> web.Response:
 async def requests(request: web.Request) -> web.Response:
     """Answer the last API requests, oldest first."""
     return web.json_response(site(request).requests)
+
+
+@routes.get("/_double/findings")
+async def findings(request: web.Request) -> web.Response:
+    """Answer what was not as GitHub publishes it."""
+    return web.json_response(site(request).findings.all())
+
+
+@routes.delete("/_double/findings")
+async def forget_findings(request: web.Request) -> web.Response:
+    """Forget what was found."""
+    site(request).findings.forget()
+    return web.json_response({"ok": True})

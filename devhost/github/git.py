@@ -59,6 +59,17 @@ class FileChange:
     blob: str  # of what is there afterwards; of a removed file, what was there
 
 
+@dataclass(frozen=True)
+class Entry:
+    """A line of a tree."""
+
+    path: str
+    mode: str
+    kind: str  # blob | tree | commit (a submodule)
+    sha: str
+    size: int  # bytes; 0 for what is no file
+
+
 def valid_branch(name: str) -> bool:
     """Say whether git would take the name for a branch."""
     return not name.startswith("-") and _run(["git", "check-ref-format", f"refs/heads/{name}"]).returncode == 0
@@ -161,6 +172,29 @@ class Git:
     def archive(self, sha: str, prefix: str) -> bytes:
         """Pack the files at a commit as .tar.gz below one folder, as GitHub's tarballs are."""
         return self._checked("archive", "--format=tar.gz", f"--prefix={prefix}/", sha).stdout
+
+    def tree_sha(self, ref: str) -> str | None:
+        """Find the tree that a tree's, commit's or branch's name stands for."""
+        found = self._try("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{tree}}")
+        return found.stdout.decode().strip() if found.returncode == 0 else None
+
+    def tree(self, sha: str, recursive: bool) -> list[Entry]:
+        """List what a tree holds; recursively with directories and what is below them."""
+        deep = ["-r", "-t"] if recursive else []
+        lines = self._git("ls-tree", "-z", "--long", *deep, sha).split("\0")
+        return [_entry(line) for line in lines if line]
+
+    def entry(self, commit: str, path: str) -> Entry | None:
+        """Find what a path is at a commit; the empty path is the whole tree."""
+        if not path:
+            tree = self.tree_sha(commit)
+            return Entry("", "040000", "tree", tree, 0) if tree else None
+        lines = self._git("--literal-pathspecs", "ls-tree", "-z", "--long", commit, "--", path).split("\0")
+        return next((entry for entry in map(_entry, filter(None, lines)) if entry.path == path), None)
+
+    def blob(self, sha: str) -> bytes:
+        """Read a file's content."""
+        return self._checked("cat-file", "blob", sha).stdout
 
     def import_files(self, directory: Path, message: str, author: str) -> str:
         """Make a first commit of a directory's files; `.gitignore` in it counts."""
@@ -300,3 +334,9 @@ def _file_change(line: str, raw: Mapping[str, str]) -> FileChange:
     # git prints "-" for the counts of binary files.
     more, less = (int(count) if count != "-" else 0 for count in (added, deleted))
     return FileChange(path, _STATES.get(state, "modified"), more, less, before if state == "D" else after)
+
+
+def _entry(line: str) -> Entry:
+    about, _, path = line.partition("\t")
+    mode, kind, sha, size = about.split()
+    return Entry(path, mode, kind, sha, int(size) if size != "-" else 0)

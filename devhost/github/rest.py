@@ -14,6 +14,7 @@ from aiohttp import web
 from devhost.github import apps, grants, people
 from devhost.github.double import Double
 from devhost.github.faults import Faults
+from devhost.github.findings import Findings
 from devhost.github.hooks import Hooks
 from devhost.github.rates import Rates
 from devhost.github.refusals import Refused
@@ -47,6 +48,7 @@ class Site:
     faults: Faults
     access: Access
     rates: Rates
+    findings: Findings
     requests: list[dict[str, Any]]  # the last ones, for tests that count
 
 

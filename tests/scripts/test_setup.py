@@ -23,28 +23,28 @@ def setup(tmp_path, monkeypatch):
     assert spec.loader
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for name in module.PYTHON_INPUTS + module.NODE_INPUTS:
+    locks = [f"{part}/{name}" for part in module.NODE_PARTS for name in ("package.json", "package-lock.json")]
+    for name in [*module.PYTHON_INPUTS, *locks]:
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{name} 1\n")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(module, "AZURITE", tmp_path / "devhost" / "azurite")
     monkeypatch.setattr(module, "STATE", tmp_path / ".drawbridge")
     monkeypatch.setattr(module, "LOG", tmp_path / ".drawbridge" / "logs" / "setup.log")
     module.run_step, module.ran = module.step, []
-    monkeypatch.setattr(module, "step", lambda title, command, **_: remember(module, title, command))
+    monkeypatch.setattr(module, "step", lambda title, command, **place: remember(module, title, command, **place))
     return module
 
 
-def remember(module, title, command):
+def remember(module, title, command, cwd=None):
     """Note a step and leave behind what it would have made."""
     module.ran.append(title.split(",")[0].split(" on ")[0])
     if "venv" in command:
         (module.VENV / "bin").mkdir(parents=True)
         (module.VENV / "bin" / "python").symlink_to(sys.executable)
     if "npm" in command:
-        (module.AZURITE / "node_modules").mkdir(exist_ok=True)
+        (cwd / "node_modules").mkdir(exist_ok=True)
 
 
 def answer(monkeypatch, module, **answers):
@@ -52,7 +52,8 @@ def answer(monkeypatch, module, **answers):
     monkeypatch.setattr(module, "_output", lambda command: answers.get(Path(command[0]).name.replace(".", "_"), ""))
 
 
-ALL = ["virtual environment", "Python packages", "language model SmolLM2", "Azurite from npm"]
+NODE = ["Azurite from npm", "GitHub's published schemas from npm"]
+ALL = ["virtual environment", "Python packages", "language model SmolLM2", *NODE]
 
 
 def test_a_fresh_checkout_gets_everything_once(setup):
@@ -69,7 +70,8 @@ def test_a_fresh_checkout_gets_everything_once(setup):
     [
         ("requirements-dev.txt", ["Python packages", "language model SmolLM2"]),
         ("constraints.txt", ["Python packages", "language model SmolLM2"]),
-        ("devhost/azurite/package-lock.json", ["Azurite from npm"]),
+        ("devhost/azurite/package-lock.json", NODE[:1]),
+        ("devhost/github/published/package-lock.json", NODE[1:]),
     ],
 )
 def test_only_what_changed_is_done_again(setup, monkeypatch, changed, again):
@@ -201,3 +203,15 @@ def pins(name: str) -> set[str]:
     lines = (line.split(";")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
     found = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
     return {f"{re.sub(r'[-_.]+', '-', package.lower())}=={version.strip()}" for package, version in found}
+
+
+def test_only_the_schema_that_tests_need_is_kept(setup):
+    """GitHub publishes one for each of its editions, 400 MB in all."""
+    folder = (setup.ROOT / setup.NEEDED_SCHEMA).parent
+    folder.mkdir(parents=True)
+    for name in ("api.github.com.json", "api.github.com.deref.json", "ghes-3.19.json"):
+        (folder / name).write_text("{}")
+
+    setup.set_up()
+
+    assert [file.name for file in folder.iterdir()] == ["api.github.com.json"]

@@ -10,7 +10,7 @@ from devhost.github.git import Commit, FileChange, Person
 from devhost.github.shapes.base import Base, Json
 from devhost.github.store import Record
 
-_UNSIGNED = {"verified": False, "reason": "unsigned", "signature": None, "payload": None}
+_UNSIGNED = {"verified": False, "reason": "unsigned", "signature": None, "payload": None, "verified_at": None}
 
 
 class Commits(Base):
@@ -31,7 +31,7 @@ class Commits(Base):
                 "tree": {"sha": commit.tree, "url": self.api(repository, f"/git/trees/{commit.tree}")},
                 "url": self.api(repository, f"/git/commits/{commit.sha}"),
                 "comment_count": 0,
-                "verification": _UNSIGNED,
+                "verification": dict(_UNSIGNED),
             },
             "author": self.maybe_user(commit.author.login),
             "committer": self.maybe_user(commit.committer.login),

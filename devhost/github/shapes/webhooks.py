@@ -7,7 +7,8 @@ from typing import Any
 
 from devhost.github.git import ZEROS, Commit, Person
 from devhost.github.shapes.base import Json
-from devhost.github.shapes.commits import Commits, utc
+from devhost.github.shapes.commits import utc
+from devhost.github.shapes.contents import Contents
 from devhost.github.shapes.hooks import Hooks
 from devhost.github.shapes.marks import Marks
 from devhost.github.shapes.people import People
@@ -17,7 +18,7 @@ from devhost.github.store import Record
 Details = Mapping[str, Any]
 
 
-class Shapes(Commits, Threads, Marks, Hooks, People):
+class Shapes(Contents, Threads, Marks, Hooks, People):
     """Every shape of GitHub's, with links below `origin`."""
 
     def webhook(self, event: str, action: str, repository: Record, details: Details) -> Json:
@@ -75,6 +76,7 @@ class Shapes(Commits, Threads, Marks, Hooks, People):
         shape = self.simple_status(repository, status)
         del shape["node_id"], shape["url"]
         commit = self.commit(repository, place.commit(status["sha"]))
+        commit["commit"]["verification"].pop("verified_at")  # which this webhook alone does not have
         return {
             **shape,
             "sha": status["sha"],

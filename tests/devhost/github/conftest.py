@@ -36,3 +36,11 @@ def repository(double, inbox):
     inbox.taken.clear()
     inbox.status = 202
     return name
+
+
+@pytest.fixture(autouse=True)
+def as_published(request):
+    """What the double answers and delivers is what GitHub publishes."""
+    yield
+    if "double" in request.fixturenames:
+        assert request.getfixturevalue("double").findings() == []

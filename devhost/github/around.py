@@ -1,0 +1,88 @@
+"""What happens around every request, from the outside in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from devhost.github import pages
+from devhost.github.conditional import limited
+from devhost.github.git import GitError
+from devhost.github.refusals import Refused, refused
+from devhost.github.rest import SITE, check_permission
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+log = logging.getLogger("devhost.github")
+API = ("/repos/", "/app", "/user", "/orgs/", "/rate_limit", "/_codeload/")
+KEPT_REQUESTS = 2_000
+
+
+@web.middleware
+async def _guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what a page of another site makes a browser send; on loopback nothing else keeps it out."""
+    origin = request.headers.get("Origin")
+    if request.method != "GET" and origin is not None and urlsplit(origin).netloc != request.host:
+        raise web.HTTPForbidden(text="This request comes from another site.")
+    return await handler(request)
+
+
+@web.middleware
+async def _log_and_limit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if not request.path.startswith(API):
+        return await handler(request)
+    at = request.app[SITE]
+    seen = {"method": request.method, "path": request.path, "authorized": "Authorization" in request.headers}
+    at.requests.append(seen)
+    del at.requests[:-KEPT_REQUESTS]
+    reply = await limited(request, handler, at.rates)
+    seen["status"] = reply.status
+    return reply
+
+
+@web.middleware
+async def _fail_on_demand(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if not request.path.startswith(API):
+        return await handler(request)
+    return await request.app[SITE].faults.around(request, handler)
+
+
+@web.middleware
+async def _hold_to_what_is_published(request: web.Request, handler: Handler) -> web.StreamResponse:
+    reply = await handler(request)
+    # An archive's own link is not part of the API.
+    if request.path.startswith(API) and not request.path.startswith("/_codeload/"):
+        await request.app[SITE].findings.check(request, reply)
+    return reply
+
+
+@web.middleware
+async def _answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    for_program = request.path.startswith((*API, "/_double/"))
+    try:
+        return await handler(request)
+    except Refused as refusal:
+        return refused(refusal) if for_program else pages.refusal(refusal)
+    except GitError as error:
+        log.exception("git failed on %s %s", request.method, request.path)
+        return web.json_response({"message": str(error)}, status=500)
+    except web.HTTPFound as found:
+        return web.Response(status=302, headers={"Location": str(found.location)})
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+        missing = Refused(404, "Not Found")
+        return refused(missing) if for_program else pages.refusal(missing)
+
+
+@web.middleware
+async def _let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
+    # The App signs in with its own key on these, and an archive's link is its own credential.
+    own = request.path.startswith(("/app", "/_codeload/")) or request.path.endswith("/installation")
+    if request.path.startswith(API) and not own:
+        check_permission(request)
+    return await handler(request)
+
+
+EVERYTHING = (_guard, _log_and_limit, _fail_on_demand, _hold_to_what_is_published, _answer_refusals, _let_in)
