@@ -42,23 +42,28 @@ async def start_night(
 ) -> None:
     """Start a repository's night if one is due and the one before has ended.
 
-    That a date runs once does not hang on the note of the last one: its instance is claimed like any other. Raises
-    Unavailable when storage or Durable does not answer; the next look tries again.
+    A repository that is new here has its first one when the next date is due. That a date runs once does not hang on
+    the note of the last one: its instance is claimed like any other. Raises Unavailable when storage or Durable does
+    not answer; the next look tries again.
     """
-    started = await asyncio.to_thread(blobs.read_json, blob_names.night_started(repository))
+    name = blob_names.night_started(repository)
+    started = await asyncio.to_thread(blobs.read_json, name)
     last = date.fromisoformat(started["date"]) if started else None
     night = due(now, settings.nightly_at, settings.timezone, last)
     if night is None:
         return
     about = {"repository": repository, "date": str(night)}
-    if started and await _at_work(client, started["instance"]):
+    if started is None:
+        await asyncio.to_thread(blobs.create_json, name, {"date": str(night), "instance": ""})
+        structured(log, "nightly", decision="begins with the next date", **about)
+        return
+    if started["instance"] and await _at_work(client, started["instance"]):
         structured(log, "nightly", decision="waits", before=started["instance"], **about)
         return
     instance = nightly_id(repository, str(night))
     work = {**about, "branch": settings.release_branch}
     decision = await start_once(client, blobs, "nightly", instance, work)
-    note = {"date": str(night), "instance": instance}
-    await asyncio.to_thread(blobs.write_json, blob_names.night_started(repository), note)
+    await asyncio.to_thread(blobs.write_json, name, {"date": str(night), "instance": instance})
     structured(log, "nightly", decision=decision, instance=instance, **about)
 
 

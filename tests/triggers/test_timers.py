@@ -44,7 +44,10 @@ def settings(app: Settings) -> Settings:
 
 @pytest.fixture
 def blobs(app: Settings) -> Blobs:
-    return connect.blobs(app)
+    """Blobs of an app that has been here for a while."""
+    known = connect.blobs(app)
+    known.write_json("schedules/acme.helpdesk/started.json", {"date": "2026-11-20", "instance": ""})
+    return known
 
 
 def look(client: Durable, blobs: Blobs, settings: Settings, now: datetime, repository: str = REPOSITORY) -> None:
@@ -65,6 +68,19 @@ def test_night_is_started_with_what_it_needs(blobs: Blobs, settings: Settings) -
             {"repository": REPOSITORY, "date": "2026-11-23", "branch": "main"},
         )
     ]
+
+
+def test_new_repository_has_its_first_night_when_the_next_date_is_due(app: Settings, settings: Settings) -> None:
+    """Nobody who sets this app up in the morning expects hours of work at once."""
+    blobs, client = connect.blobs(app), Durable()
+
+    for hours in (8, 12, 21.9):
+        look(client, blobs, settings, NIGHT + timedelta(hours=hours))
+    before = list(client.started)
+    look(client, blobs, settings, NIGHT + timedelta(hours=24))
+
+    assert before == []
+    assert [instance[-10:] for _, instance, _ in client.started] == ["2026-11-24"]
 
 
 def test_two_hosts_at_once_start_one_night(blobs: Blobs, settings: Settings) -> None:
@@ -163,6 +179,9 @@ def test_trouble_with_one_repository_keeps_no_other_from_its_night(
         await start(client, blobs, settings, repository, now)
 
     monkeypatch.setattr(timers, "start_night", troubled)
+    for name in several.repositories:
+        flat = name.replace("/", ".")
+        blobs.write_json(f"schedules/{flat}/started.json", {"date": "2026-11-20", "instance": ""})
     client = Durable()
 
     asyncio.run(plain_function(timers.nights)(None, client))
