@@ -18,6 +18,9 @@ from domain.errors import Invalid, NotFound
 from domain.models import ApprovalRequest, EvaluationSummary, ReleaseRecord, Vote
 from domain.wire import read
 
+ROWS_KEPT = 128  # evaluations whose shown rows are kept in memory
+_rows: dict[tuple[Blobs, str, frozenset[str]], tuple[dict[str, Any], ...]] = {}
+
 
 def save_record(blobs: Blobs, record: ReleaseRecord) -> None:
     """Keep a release's record, and its row in the list. Its last writer is right."""
@@ -49,15 +52,28 @@ def read_rows(blobs: Blobs, evaluation: str) -> list[dict[str, Any]]:
     return rows
 
 
-def rows_behind(blobs: Blobs, evaluations: Iterable[EvaluationSummary]) -> dict[str, list[dict[str, Any]]]:
-    """Read the rows of evaluations, and of the baselines they were compared with, by evaluation id."""
-    wanted: list[str] = []
+def rows_behind(blobs: Blobs, evaluations: Iterable[EvaluationSummary]) -> dict[str, tuple[dict[str, Any], ...]]:
+    """Read the rows that the cards of evaluations show, and the baseline's of the same ids, by evaluation id."""
+    found: dict[str, tuple[dict[str, Any], ...]] = {}
     for summary in evaluations:
-        if summary.comparison and summary.comparison.worse:
-            wanted.append(summary.comparison.baseline)
-        if summary.lowest or summary.failed_rows or summary.comparison:
-            wanted.append(summary.id)
-    return {evaluation: read_rows(blobs, evaluation) for evaluation in wanted}
+        worse = summary.comparison.worse if summary.comparison else ()
+        ids = frozenset(change.id for change in (*worse, *summary.lowest))
+        for evaluation in [summary.id, *([summary.comparison.baseline] if summary.comparison and worse else [])]:
+            found[evaluation] = _rows_of(blobs, evaluation, ids) if ids else ()
+    return found
+
+
+def _rows_of(blobs: Blobs, evaluation: str, ids: frozenset[str]) -> tuple[dict[str, Any], ...]:
+    """Read some rows of an evaluation that is over: they never change, and pages show them every few seconds."""
+    key = blobs, evaluation, ids
+    if key not in _rows:
+        rows = tuple(row for row in read_rows(blobs, evaluation) if row["id"] in ids)
+        if not rows:
+            return ()  # they may come yet
+        if len(_rows) >= ROWS_KEPT:
+            _rows.pop(next(iter(_rows)))
+        _rows[key] = rows
+    return _rows[key]
 
 
 def read_votes(blobs: Blobs, request: ApprovalRequest) -> list[Vote]:

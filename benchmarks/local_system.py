@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +55,13 @@ class LocalSystem:
             time.sleep(0.1)
         time.sleep(0.1)
 
-    def _running(self) -> list[str]:
-        found = json.loads(self._call("GET", "instances/?runtimeStatus=Pending,Running&showInput=false"))
+    def instances(self, query: str = "") -> list[str]:
+        """List the ids of what was started; `query` narrows it down as Durable's API does."""
+        found = json.loads(self._call("GET", f"instances/?showInput=false&{query}"))
         return [instance["instanceId"] for instance in found]
+
+    def _running(self) -> list[str]:
+        return self.instances("runtimeStatus=Pending,Running")
 
     def _call(self, method: str, path: str) -> bytes:
         url = f"http://{LOOPBACK}:{self.port}/runtime/webhooks/durabletask/{path}"
@@ -71,9 +75,14 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a prox
 
 
 @contextlib.contextmanager
-def local_system(folder: Path) -> Iterator[LocalSystem]:
-    """Run the app with a bare trigger beside it for as long as the block lasts."""
-    (folder / "beside_bare.py").write_text(SCRIPT)
+def local_system(
+    folder: Path, script: str = SCRIPT, more: Mapping[str, str] | None = None, options: Sequence[str] = ()
+) -> Iterator[LocalSystem]:
+    """Run the app with a bare trigger beside it for as long as the block lasts.
+
+    `script` is another app file, `more` are further settings, `options` further options of the host.
+    """
+    (folder / "beside_bare.py").write_text(script)
     (folder / "host.json").write_text((ROOT / "host.json").read_text())
     blob_port, port = free_port(0), free_port(0)
     azurite = [str(AZURITE), "--blobHost", LOOPBACK, "--blobPort", str(blob_port), "--location", str(folder / "blobs")]
@@ -84,7 +93,7 @@ def local_system(folder: Path) -> Iterator[LocalSystem]:
         connection = f"DefaultEndpointsProtocol=http;{ACCOUNT};{blobs}"
         settings = _settings(folder, connection, port, silent.getsockname()[1])
         running.enter_context(_process(azurite, folder / "azurite.log", {}, blob_port))
-        running.enter_context(host_process(folder, port, settings))
+        running.enter_context(host_process(folder, port, {**settings, **(more or {})}, options))
         yield LocalSystem(port, connection)
 
 
@@ -104,10 +113,12 @@ def _settings(folder: Path, blobs: str, port: int, github_port: int) -> dict[str
 
 
 @contextlib.contextmanager
-def host_process(folder: Path, port: int, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def host_process(
+    folder: Path, port: int, settings: dict[str, str], options: Sequence[str] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run the Functions host over the app in a folder; yield its process once it listens."""
     command = [sys.executable, "-m", "devhost", "start", "--app", str(folder), "--port", str(port)]
-    command += ["--hub", str(folder / "hub.sqlite")]
+    command += ["--hub", str(folder / "hub.sqlite"), *options]
     with _process(command, folder / "host.log", settings, port) as process:
         yield process
 

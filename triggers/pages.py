@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import azure.durable_functions as df
@@ -21,20 +22,24 @@ from domain.models import EvaluationSummary, ReleaseRecord
 from domain.wire import read
 from settings import current
 from triggers.answers import page, page_for_people
+from triggers.fresh import Fresh
 from triggers.views import evaluation_page, release_list_page, release_page
 
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.pages")
+lists: Fresh[func.HttpResponse] = Fresh()  # the same for everybody who is signed in
 
 
 @bp.route(route="releases", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def releases(req: func.HttpRequest) -> func.HttpResponse:
     """List the releases, newest first, one page of them."""
 
+    number, refresh = _number(req), _refresh(req)
+
     async def show() -> func.HttpResponse:
-        rows, number, pages = await asyncio.to_thread(release_index.read_page, connect.blobs(current()), _number(req))
-        now = datetime.now(UTC)
-        return page("releases.html", release_list_page(rows, now, page=number, pages=pages, refresh=_refresh(req)))
+        blobs = connect.blobs(current())
+        make = partial(asyncio.to_thread, _list, blobs, number, refresh)
+        return await lists.get((blobs, number, refresh), make)
 
     return await page_for_people(log, req, show)
 
@@ -72,6 +77,11 @@ async def live_progress(client: df.DurableOrchestrationClient, record: ReleaseRe
     statuses = await asyncio.gather(*(client.get_status(instance) for instance in instances), return_exceptions=True)
     found = [getattr(status, "custom_status", None) for status in statuses]
     return [status for status in found if isinstance(status, dict) and status.get("since")]
+
+
+def _list(blobs: Blobs, number: int, refresh: bool) -> func.HttpResponse:
+    rows, number, pages = release_index.read_page(blobs, number)
+    return page("releases.html", release_list_page(rows, datetime.now(UTC), page=number, pages=pages, refresh=refresh))
 
 
 def _report(blobs: Blobs, evaluation: str, number: int) -> func.HttpResponse:

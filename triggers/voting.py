@@ -7,6 +7,7 @@ import hashlib
 import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -20,10 +21,12 @@ from domain.wire import read
 from settings import Settings
 from triggers import forms
 from triggers.answers import page, refusal_page, refused, structured
+from triggers.fresh import Fresh
 from triggers.identity import Person, person, principal, refuse_cross_site
 from triggers.views import Viewer, approval_page, message_page, replaced_page, sign_in_page
 
 log = logging.getLogger("drawbridge.approvals")
+shown: Fresh[func.HttpResponse] = Fresh()
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ class Replaced(Expired):
 async def show(req: func.HttpRequest, settings: Settings, kind: Kind) -> func.HttpResponse:
     """Show the evidence and a form. Mail scanners and previews may open this as often as they like."""
     try:
-        return await asyncio.to_thread(_show, req, settings, kind)
+        who = _signed_in(req, settings, kind)
+        key = connect.blobs(settings), kind, req.route_params["token"], who
+        return await shown.get(key, partial(asyncio.to_thread, _show, req, settings, kind))
     except DrawbridgeError as error:
         return _refuse(req, settings, kind, error, f"{kind.path.removesuffix('s')}-page")
 
@@ -85,6 +90,8 @@ async def take(
             await _ring(client, case)
     except DrawbridgeError as error:
         return _refuse(req, settings, kind, error, kind.event)
+    finally:
+        shown.forget()
     structured(log, kind.event, link=_public_part(token), decision=vote.decision, principal=vote.principal)
     return page("message.html", _recorded(case, vote, kind, open_still))
 
@@ -141,9 +148,7 @@ def _viewer(case: Case, settings: Settings) -> Viewer:
 
 def _believe(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs, may_vote: bool = True) -> Case:
     """Check everything about the link and the person before anything is shown or counted."""
-    who = person(req.headers, settings.authentication)
-    if not who:
-        raise Unauthorized(f"Sign in to see and {kind.purpose}.")
+    who = _signed_in(req, settings, kind)
     link = approvals.read_link(req.route_params["token"])
     if not kind.takes(link.environment):
         raise NotFound("This link is not complete. Open it again from the pull request's comment.")
@@ -164,6 +169,13 @@ def _believe(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs
     owed = debts.find(blobs, evidence.repository, evidence.commit.sha) if request.debt_open else None
     token = req.route_params["token"]
     return Case(token, link.approver, approver, who, request, evidence, record, owed or evidence.debt)
+
+
+def _signed_in(req: func.HttpRequest, settings: Settings, kind: Kind) -> Person:
+    who = person(req.headers, settings.authentication)
+    if not who:
+        raise Unauthorized(f"Sign in to see and {kind.purpose}.")
+    return who
 
 
 def _refuse_replaced(request: ApprovalRequest | None, who: Person, settings: Settings, blobs: Blobs) -> None:

@@ -13,6 +13,7 @@ import pytest
 import settings
 from adapters import connect
 from tests.triggers.edge import ORIGIN, PEOPLE, Edge
+from triggers import pages, voting
 
 LINK_SECRET = "link-secret-of-the-tests"
 
@@ -35,6 +36,8 @@ def app(azurite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    for kept in (pages.lists, voting.shown):
+        monkeypatch.setattr(kept, "seconds", 0.0)
     settings.current.cache_clear()
     yield settings.current()
     settings.current.cache_clear()

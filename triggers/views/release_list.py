@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from domain.messages import stage_title
 from domain.models import DebtState, StageState
@@ -86,9 +87,14 @@ def pause_url(url: str, running: bool, refresh: bool) -> str:
 
 def deck(stages: Sequence[tuple[str, StageState]]) -> Deck:
     """All stages at a glance."""
-    planks = tuple(Chip(state.value, f"{stage_title(name)}: {stage_chip(state).word}") for name, state in stages)
+    planks = tuple(_plank(name, state) for name, state in stages)
     counts = Counter(state.value for _, state in stages)
     return Deck(planks, "Stages: " + ", ".join(f"{many} {state}" for state, many in counts.items()))
+
+
+@lru_cache(maxsize=1024)  # 50 releases have 500 planks, of a few dozen kinds
+def _plank(name: str, state: StageState) -> Chip:
+    return Chip(state.value, f"{stage_title(name)}: {stage_chip(state).word}")
 
 
 def _row(row: Row, now: datetime) -> ReleaseRow:
