@@ -1,4 +1,7 @@
-"""The main job from start to end: one release goes out, one is stopped. `python -m devhost.demo`."""
+"""The main job from start to end: one release goes out, one pays a debt first, one is stopped.
+
+`python -m devhost.demo`.
+"""
 
 from __future__ import annotations
 
@@ -9,28 +12,41 @@ import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import requests
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from adapters import audit
 from adapters.blobs import Blobs
 from adapters.records import read_rows
-from devhost.person import Person, approval_link
+from devhost.person import PageProblem, Person, approval_link
 from devhost.ports import free_port, holder
-from devhost.sample_repository import BETTER, REPOSITORY, WORSE, ProposedChange, ensure_repository, propose
+from devhost.sample_repository import (
+    BETTER,
+    OPTED_OUT,
+    REPOSITORY,
+    WORSE,
+    ProposedChange,
+    ensure_repository,
+    propose,
+)
 from devhost.system import APP_PORT, ROOT, System, UpError
 from devhost.up import run_until_stopped
 from devhost.watch import Source, Timeline
-from domain import timeline
+from domain import blob_names, timeline
+from domain.debts import blocks_production
 from domain.git_flow import release_id
 from domain.messages import stage_title
-from domain.models import EvaluationSummary, Outcome, ReleaseRecord, StageState, Verdict
+from domain.models import DebtState, EvaluationSummary, Outcome, ReleaseRecord, StageState, Verdict
 
 STATE = ROOT / ".drawbridge" / "demo"
 LONGEST = 900.0  # seconds one release may take before something must be wrong
+PRODUCTION = "prod"
 WORST = 5  # rows to show of those that got worse
 VOTES = {  # who approves what, and says
     "nonprod": (("maria", "The numbers are better than before. Good."),),
@@ -57,16 +73,19 @@ class Demo:
         self._source = Source(self._blobs, system.app_url)
         self._reports = system.state / "reports"
         self._voted: set[tuple[str, str, str]] = set()  # release, environment, person
+        self._nights: set[str] = set()  # releases whose debt the night was called for
 
     def run(self) -> int:
-        """Send a good and a bad change on their way. Returns 0 exactly when both ended as they should."""
+        """Send three changes on their way. Returns 0 exactly when each ended as it should."""
         repository = ensure_repository(self._system.github)
+        self._keep_night_away()
         ended = [self._release(repository["clone_path"], BETTER)]
-        if went_out(ended[0].record):  # without a baseline the second half would show nothing
+        if went_out(ended[0].record):  # without a baseline the rest would show nothing
+            ended.append(self._release(repository["clone_path"], OPTED_OUT))
             ended.append(self._release(repository["clone_path"], WORSE))
-            self._show_worse_rows(ended[1].record)
+            self._show_worse_rows(ended[-1].record)
         self._show_end(ended)
-        return 0 if went_out(ended[0].record) and was_stopped_by_gates(ended[-1].record) else 1
+        return 0 if as_they_should([one.record for one in ended]) else 1
 
     def _release(self, clone_path: str, change: ProposedChange) -> Ended:
         """Open and merge a pull request, then follow the release until it is over, approving on the way."""
@@ -81,6 +100,7 @@ class Demo:
                 record = self._source.record(release)
                 if record:
                     shown.show(record, self._source.progress(record))
+                    self._pay_debt_before_production(record)
                     self._approve(record, number)
                 if record and record.outcome is not Outcome.RUNNING:
                     break
@@ -102,12 +122,33 @@ class Demo:
     def _approve(self, record: ReleaseRecord, number: int) -> None:
         """Let each approver who is asked open the link in the pull request's comment and send the form there."""
         for environment, votes in VOTES.items():
-            asked = any(
-                stage.name == timeline.approve(environment) and stage.state is StageState.RUNNING
-                for stage in record.stages
-            )
-            for login, comment in votes if asked else ():
+            owes = environment == PRODUCTION and blocks_production(record.debt)
+            for login, comment in votes if is_asked(record, environment) and not owes else ():
                 self._vote(record, number, environment, login, comment)
+
+    def _pay_debt_before_production(self, record: ReleaseRecord) -> None:
+        """Let the night come when production waits for a debt: the nightly run pays it."""
+        if record.debt is None or record.id in self._nights or not is_asked(record, PRODUCTION):
+            return
+        by = record.debt.opt_outs[0]
+        self._console.print(
+            f"  prod waits: [bold]{by.by}[/] skipped the full evaluation because “{by.reason}”, and that is a debt. "
+            "The night comes early and pays it ...",
+            soft_wrap=True,
+        )
+        self._nights.add(record.id)
+        self._set_last_night(days_ago=1)
+        answer = requests.post(f"{self._system.app_url}/admin/functions/nights", json={}, timeout=30)
+        if not answer.ok:
+            raise UpError(f"the night did not come: the host answered {answer.status_code}")
+
+    def _keep_night_away(self) -> None:
+        """Let nobody but the demo decide when it is night, at whatever hour it runs."""
+        self._set_last_night(days_ago=0)
+
+    def _set_last_night(self, days_ago: int) -> None:
+        night = {"date": str((datetime.now(UTC) - timedelta(days=days_ago)).date()), "instance": ""}
+        self._blobs.write_json(blob_names.night_started(REPOSITORY), night)
 
     def _vote(self, record: ReleaseRecord, number: int, environment: str, login: str, comment: str) -> None:
         if (record.id, environment, login) in self._voted:
@@ -118,7 +159,10 @@ class Demo:
             return  # not told yet
         person = self._person(login)
         self._keep(f"{record.commit.sha[:7]}-evidence-{environment}.html", person.open(links[-1]).text)
-        person.vote(links[-1], "approve", comment)
+        try:
+            person.vote(links[-1], "approve", comment)
+        except PageProblem:
+            return  # new evidence has just replaced the link: the next look finds the new one
         self._voted.add((record.id, environment, login))
         self._console.print(
             f"  [bold]{login}[/] approves {environment} through the form behind the link: “{comment}”", soft_wrap=True
@@ -171,9 +215,34 @@ class Demo:
             )
         self._console.print()
         self._console.print(table)
+        report = audit.verify(self._blobs)
+        found = "none altered, none missing" if not report.problems else "; ".join(report.problems)
+        self._console.print(f"Audit log: {report.records} records, {found}.", soft_wrap=True)
         self._console.print(
             f"Saved pages: {os.path.relpath(self._reports)}   logs: {os.path.relpath(self._system.logs)}"
         )
+
+
+def as_they_should(records: Sequence[ReleaseRecord]) -> bool:
+    """Say whether one release went out, one paid its debt before production, and one was stopped by its gates."""
+    if len(records) != 3:
+        return False
+    first, second, third = records
+    return went_out(first) and paid_before_production(second) and was_stopped_by_gates(third)
+
+
+def is_asked(record: ReleaseRecord, environment: str) -> bool:
+    """Say whether the approvers of an environment are asked now."""
+    wanted = timeline.approve(environment)
+    return any(stage.name == wanted and stage.state is StageState.RUNNING for stage in record.stages)
+
+
+def paid_before_production(record: ReleaseRecord) -> bool:
+    """Say whether a release skipped its full evaluation, and production waited until that was made good."""
+    deployed = next((one.deployed_at for one in record.deployments if one.environment == PRODUCTION), None)
+    debt = record.debt
+    paid = debt is not None and debt.state is DebtState.PAID
+    return went_out(record) and paid and deployed is not None and debt is not None and debt.settled_at <= deployed
 
 
 def went_out(record: ReleaseRecord) -> bool:
@@ -208,7 +277,7 @@ def _numbers(record: ReleaseRecord) -> tuple[str, str, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo. Returns 0 exactly when one release went out and the other was stopped by its gates."""
+    """Run the demo. Returns 0 exactly when all three releases ended as they should."""
     parser = argparse.ArgumentParser(prog="python -m devhost.demo", description=__doc__)
     parser.add_argument("--state", type=Path, default=STATE, help="where everything is kept; made anew each time")
     options = parser.parse_args(arguments)
@@ -225,7 +294,9 @@ def _run(state: Path, console: Console) -> int:
         status = Demo(system, console).run()
         console.print(f"After {time.monotonic() - started:.0f} s: ending everything that was started ...")
     verdict = (
-        "[green]Both releases ended as they should.[/]" if status == 0 else "[red]Not as it should be, see above.[/]"
+        "[green]All three releases ended as they should.[/]"
+        if status == 0
+        else "[red]Not as it should be, see above.[/]"
     )
     console.print(f"{verdict} To look around and approve by hand: make up", soft_wrap=True)
     return status

@@ -25,6 +25,7 @@ class ProposedChange:
     author: str
     title: str
     body: str
+    label: str = ""  # that its author puts on it
 
 
 BETTER = ProposedChange(
@@ -34,6 +35,23 @@ BETTER = ProposedChange(
     title="Find plurals, and places for questions that ask where",
     body="`backups` now finds `backup`, and *where* looks for a building or a room. Four more questions of the full "
     "dataset find the passage that answers them.",
+)
+OPT_OUT_LABEL = "skip-e2e-evaluation"
+OPTED_OUT = ProposedChange(
+    branch="alex/14-writing-articles",
+    patch="writing_articles.patch",
+    author="alex",
+    title="Say how to write an article",
+    body="""A page for people who write articles.
+
+<!-- drawbridge:opt-out -->
+- [x] Nothing under `flows/` changes.
+- [x] Answers cannot change: only documentation, tests or tooling are touched.
+- [x] I know that the skip is a debt with my name on it.
+
+Reason for skipping: documentation only
+""",
+    label=OPT_OUT_LABEL,
 )
 WORSE = ProposedChange(
     branch="sam/15-shorter-notes",
@@ -63,6 +81,8 @@ def propose(github: Client, clone_path: str, change: ProposedChange) -> int:
         _git("-C", folder, *identity, "commit", "--quiet", "--message", change.title)
         _git("-C", folder, "push", "--quiet", "origin", change.branch)
     request = github.open_pull_request(REPOSITORY, change.branch, change.title, change.body, change.author, base=MAIN)
+    if change.label:
+        github.add_label(REPOSITORY, int(request["number"]), change.label, by=change.author)
     return int(request["number"])
 
 

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from devhost.demo import was_stopped_by_gates, went_out
-from domain.models import Outcome, Verdict
+from devhost.demo import as_they_should, paid_before_production, was_stopped_by_gates, went_out
+from domain.debts import incur
+from domain.models import DebtState, Outcome, Verdict
 from scripts import preview_data as data
+from tests import samples
 
 FAILED = replace(data.minimal(), verdict=Verdict.FAILED, errored=0)
 
@@ -34,3 +36,29 @@ def test_a_stop_counts_only_when_gates_saw_worse_answers(outcome, evaluation, ex
     record = replace(data.stopped(), outcome=outcome, evaluations=(evaluation,))
 
     assert was_stopped_by_gates(record) is expected
+
+
+def paid(**debt):
+    """A released release that skipped its full evaluation, with its debt as a test wants it."""
+    record = data.released()
+    known = replace(
+        incur(record, samples.CONFIG, record.created_at), state=DebtState.PAID, settled_at=record.created_at
+    )
+    return replace(record, debt=replace(known, **debt))
+
+
+def test_a_debt_counts_as_paid_only_before_production_was_deployed():
+    """Paid later, waived or open, production would have carried it."""
+    assert paid_before_production(paid())
+    assert not paid_before_production(paid(settled_at="2999-01-01T00:00:00Z"))
+    assert not any(paid_before_production(paid(state=state)) for state in (DebtState.OPEN, DebtState.WAIVED))
+    assert not paid_before_production(data.released())
+
+
+def test_all_three_must_end_as_they_should():
+    """One that is missing is as bad as one that ended otherwise."""
+    stopped = replace(data.stopped(), outcome=Outcome.FAILED, evaluations=(FAILED,))
+
+    assert as_they_should([data.released(), paid(), stopped])
+    assert not as_they_should([data.released(), data.released(), stopped])
+    assert not as_they_should([data.released(), paid()])
