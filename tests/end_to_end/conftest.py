@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,11 @@ FILES = {
     "data/minimal.jsonl": dataset(8),
     "data/full.jsonl": dataset(20),
 }
+
+
+def newest(statuses: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the newest state of each context, as GitHub shows them."""
+    return {status["context"]: status["state"] for status in sorted(statuses, key=lambda status: int(status["id"]))}
 
 
 @dataclass
@@ -162,6 +167,14 @@ class System:
             return pull if any(headline.endswith(f"– {outcome}") for headline in headlines) else None
 
         return dict(self.wait(f"the verdict {outcome} on #{number}", told))
+
+    def wait_for_statuses(self, number: int, wanted: Mapping[str, str]) -> None:
+        """Wait until a pull request's commit has these statuses, which the outbox delivers at its own pace."""
+
+        def told() -> bool:
+            return wanted.items() <= newest(self.github.pull(REPOSITORY, number)["statuses"]).items()
+
+        self.wait(f"the statuses {dict(wanted)} on #{number}", told)
 
     def wait_for_link(self, number: int, person: str, environment: str) -> str:
         """Wait for a person's approval link in the pull request's comment."""

@@ -11,7 +11,6 @@ from selectolax.lexbor import LexborHTMLParser
 from devhost.person import Person, heading
 from domain import blob_names
 from tests.end_to_end.conftest import System
-from tests.end_to_end.test_release import newest
 
 
 def signed_in(system: System, login: str) -> Person:
@@ -81,7 +80,7 @@ def test_rejection_ends_the_release_and_everybody_else_is_kept_out(system: Syste
     assert "- prod: approved by maria – looks right" in comment
     assert "Talk to the approver who rejected it" in comment
     assert "/api/approvals/" not in comment
-    assert newest(pull["statuses"])["drawbridge/approve-prod"] == "failure"
+    system.wait_for_statuses(number, {"drawbridge/approve-prod": "failure"})
     assert [deployment["environment"] for deployment in pull["deployments"]] == ["dev"]
 
     assert "Rejected by @jonas" in words(maria.open(link))

@@ -6,8 +6,7 @@ from typing import Any
 
 from domain.git_flow import change_id
 from domain.models import ChangeRequest
-from tests.end_to_end.conftest import CONFIG, REPOSITORY, System
-from tests.end_to_end.test_release import newest
+from tests.end_to_end.conftest import CONFIG, REPOSITORY, System, newest
 
 SLOW = CONFIG.replace('"python -m compileall -q flows"', '"sleep 60"')
 

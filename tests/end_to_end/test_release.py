@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tests.end_to_end.conftest import BAD, System
-
-
-def newest(statuses: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the newest state of each context, as GitHub shows them."""
-    return {status["context"]: status["state"] for status in sorted(statuses, key=lambda status: status["id"])}
 
 
 def test_good_merge_reaches_production_and_a_worse_one_is_stopped(system: System) -> None:
@@ -22,8 +15,10 @@ def test_good_merge_reaches_production_and_a_worse_one_is_stopped(system: System
     assert record.outcome == "released", record.reason
     assert {stage.state for stage in record.stages} == {"passed"}
     pull = system.wait_for_verdict(number, "released")
-    assert newest(pull["statuses"]) == {f"drawbridge/{stage.name}": "success" for stage in record.stages}
     assert len(pull["comments"]) == 1
+    # What was deployed is shown by GitHub's own deployments.
+    stages = [stage.name for stage in record.stages if not stage.name.startswith("deploy-")]
+    system.wait_for_statuses(number, {f"drawbridge/{name}": "success" for name in stages})
 
     worse = system.merge({"flows/echo/echo.py": BAD}, "Answer differently")
     stopped = system.wait_for_end(system.release_of(worse))
