@@ -48,6 +48,8 @@ def take_up(request: ChangeRequest, at: str, github: GitHub, blobs: Blobs) -> di
         return {"moved": facts.head}
     if not facts.open or facts.draft:
         return {"over": messages_changes.ended("a draft" if facts.open else "closed")}
+    if request.base not in {"", facts.base}:
+        return {"over": messages_changes.ended(f"turned towards {facts.base}")}
     record = changes.take_up(blobs, request, _opened(request, facts, at))
     if over(record, change_id(request)):
         return {"over": messages_changes.ended(record.ended) if record.ended else messages_changes.superseded("")}

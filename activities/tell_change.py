@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from domain import messages_changes
 from domain.change_news import news, parting
 from domain.changes import ChangeRecord, over
 from domain.errors import DrawbridgeError
+from domain.outbox import Message
 from domain.wire import read
 from settings import current
 
@@ -44,13 +46,17 @@ def tell(record: ChangeRecord, last: bool, site: str, outbox: Outbox) -> dict[st
             publish(stored, site, outbox)
         return {"over": messages_changes.ended(stored.ended)}
     if last and stored.head != record.head:  # an attempt at the same head has its status now
-        outbox.post(*parting(record, site, _now()))
+        _post(parting(record, site, _now()), outbox)
     return {"over": messages_changes.superseded(stored.head)}
 
 
 def publish(record: ChangeRecord, site: str, outbox: Outbox) -> None:
-    """Post what GitHub is to show; it is delivered now if GitHub takes it, else soon."""
-    outbox.post(*news(record, site, _now()))
+    """Say what GitHub is to show of a change as its record stands."""
+    _post(news(record, site, _now()), outbox)
+
+
+def _post(messages: Iterable[Message], outbox: Outbox) -> None:
+    outbox.post(*messages)
     with contextlib.suppress(DrawbridgeError):  # it is kept: the timer delivers it
         outbox.drain(DRAIN_SECONDS)
 

@@ -135,7 +135,10 @@ def due(record: ChangeRecord | None, request: ChangeRequest) -> ChangeRequest:
     """
     if record is None:
         return request
-    known = record.attempt if record.head == request.sha else 1
+    known = 1
+    if record.head == request.sha:
+        turned = record.base and request.base and record.base != request.base  # other rules hold on the way there
+        known = record.attempt + 1 if turned else record.attempt
     return replace(request, attempt=max(request.attempt, known, record.broken_off.get(request.sha, 0) + 1))
 
 

@@ -212,7 +212,7 @@ def _check_validated(change: ChangeEvent, branches: tuple[str, str]) -> None:
 
 
 def _validation(change: ChangeEvent) -> ChangeRequest:
-    return ChangeRequest(change.repository, change.number, change.head, change.delivery)
+    return ChangeRequest(change.repository, change.number, change.head, change.delivery, base=change.base_branch)
 
 
 def _commented(comment: CommentEvent) -> Action:

@@ -88,6 +88,7 @@ class ChangeRequest:
     sha: str  # the head
     delivery: str
     attempt: int = 1  # more than 1 when somebody asked to run it again
+    base: str = ""  # the branch it goes to; "" when whoever asks does not know
 
 
 @dataclass(frozen=True)

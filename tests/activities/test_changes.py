@@ -202,6 +202,21 @@ def test_status_of_a_head_that_was_pushed_over_says_by_what(world: World) -> Non
     (comment,) = world.comments(old.number)
     assert f"`{new.sha[:7]}`" in comment
     assert changes.find(world.blobs, world.repository, old.number).head == new.sha
+    (status,) = world.double.commit(world.repository, old.sha)["statuses"][:1]
+    assert status["description"] == f"superseded by {new.sha[:7]}"
+
+
+def test_change_that_was_turned_towards_another_branch_is_validated_anew(world: World) -> None:
+    """Other rules hold there. What was asked before that asks for nothing any more."""
+    request = replace(opened(world), base="main")
+    taken_up(request)
+
+    towards_main, towards_develop = (
+        changes.begin(world.blobs, replace(request, base=to)) for to in ("main", "develop")
+    )
+
+    assert (towards_main.attempt, towards_develop.attempt) == (1, 2)
+    assert taken_up(towards_develop)["over"] == "the change was turned towards main: what ran for it was ended"
 
 
 def test_change_that_was_closed_meanwhile_is_told_so_once(world: World) -> None:

@@ -129,7 +129,7 @@ def test_everything_else_is_ignored_with_its_reason(event: Event, why: str) -> N
 @pytest.mark.parametrize("base", ["develop", "main"])
 def test_new_head_of_a_change_is_validated(action: str, base: str) -> None:
     """On its way to either branch; a fork's too, which the story treats with care."""
-    request = ChangeRequest(HELPDESK, 7, SHA, "d-1")
+    request = ChangeRequest(HELPDESK, 7, SHA, "d-1", base=base)
 
     assert decided(replace(CHANGE, action=action, base_branch=base, fork=True)) == request
 
@@ -178,7 +178,7 @@ def test_label_on_an_open_change_starts_no_validation() -> None:
     action = decided(replace(CHANGE, action="labeled", label="skip"))
 
     assert isinstance(action, LookAtLabel)
-    assert action.request == ChangeRequest(HELPDESK, 7, SHA, "d-1")
+    assert action.request == ChangeRequest(HELPDESK, 7, SHA, "d-1", base=CHANGE.base_branch)
     assert label_id(action).startswith(f"change-acme.helpdesk-7-{SHA}.label.20261123090000-on-")
 
 

@@ -304,6 +304,7 @@ def test_change_that_was_closed_ends_as_cancelled() -> None:
     stage = stage_with(tell_change=lambda _: over)
 
     assert play(stage) == {"state": "cancelled", "reason": over["over"]}
+    assert [payload["record"]["state"] for payload in stage.payloads("tell_change")] == ["running", "cancelled"]
 
 
 def test_head_that_github_shows_late_is_waited_for() -> None:

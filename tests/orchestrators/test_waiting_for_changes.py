@@ -49,12 +49,12 @@ def test_checks_are_looked_at_until_they_have_passed() -> None:
 def test_check_that_never_comes_is_given_up_at_the_end_of_its_time() -> None:
     """Across generations, so that the history stays short, and not a look later."""
     stage = Stage({"look_at_checks": lambda _: looked(MISSING)})
-    until = (START + timedelta(hours=20)).isoformat()
+    until = (START + timedelta(hours=20, minutes=2)).isoformat()
 
     result = stage.play(required_checks, {**WORK, "names": ["ci"], "until": until})
 
     assert result == {"checks": [MISSING]}
-    assert stage.now == START + timedelta(hours=20)
+    assert stage.now == START + timedelta(hours=20, minutes=2)
     assert stage.generations > 5
 
 
