@@ -70,7 +70,17 @@ from orchestrators import (
     scheduled_evaluation,
     toggle,
 )
-from triggers import approval_links, evaluations, github_webhook, health, outbox, pages, reconcile, timers
+from triggers import (
+    approval_links,
+    evaluations,
+    github_webhook,
+    health,
+    outbox,
+    overrides,
+    pages,
+    reconcile,
+    timers,
+)
 
 app = df.DFApp()
 
@@ -78,6 +88,7 @@ app = df.DFApp()
 app.register_functions(github_webhook.bp)
 app.register_functions(reconcile.bp)
 app.register_functions(approval_links.bp)
+app.register_functions(overrides.bp)
 app.register_functions(pages.bp)
 app.register_functions(evaluations.bp)
 app.register_functions(health.bp)
