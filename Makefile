@@ -35,3 +35,7 @@ preview: setup  ## render every page with sample data to preview/
 
 audit-verify: setup  ## read the whole audit log and name what was altered or is missing (EXPECT=number:hash, STATE=.drawbridge/demo)
 	@$(RUN) -m scripts.audit_verify $(if $(EXPECT),--expect $(EXPECT)) $(if $(STATE),--state $(STATE))
+
+onboard: setup  ## make a GitHub repository ready: config, checklist, labels, webhook (REPO=owner/name, FLOW=flows/chat)
+	@test -n "$(REPO)" || { echo "onboard: which repository? make onboard REPO=owner/name" >&2; exit 1; }
+	@$(RUN) -m scripts.onboard "$(REPO)" $(if $(FLOW),--flow "$(FLOW)")

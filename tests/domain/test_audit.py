@@ -70,7 +70,7 @@ def test_an_untouched_log_has_no_problem():
     assert report.newest == Note(9, json.loads(HEAD)["hash"])
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(FILES), st.data())
 def test_each_altered_byte_is_found(file, data):
     """Any byte of any file, put to any other value."""
@@ -82,7 +82,7 @@ def test_each_altered_byte_is_found(file, data):
     assert problems(files) != ()
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.sampled_from(FILES), st.data())
 def test_each_cut_is_found(file, data):
     """Any number of bytes taken from the end of any file, or from its beginning."""
@@ -93,6 +93,7 @@ def test_each_cut_is_found(file, data):
     assert problems(files) != ()
 
 
+@settings(deadline=None)
 @given(places)
 def test_each_removed_record_is_found(place):
     """Whichever line is taken out."""
@@ -103,6 +104,7 @@ def test_each_removed_record_is_found(place):
     assert problems(files) != ()
 
 
+@settings(deadline=None)
 @given(places, places)
 def test_each_swap_and_each_repeat_is_found(one, other):
     """Two lines that changed places, or a line that stands a second time somewhere."""
@@ -114,6 +116,7 @@ def test_each_swap_and_each_repeat_is_found(one, other):
     assert problems(repeated) != ()
 
 
+@settings(deadline=None)
 @given(places, st.sampled_from(["who", "what", "subject", "evidence", "at", "key"]), st.text())
 def test_a_record_that_was_rewritten_with_a_fitting_hash_is_found(place, name, value):
     """The record after it, or the head, still carries the hash of the true one."""
@@ -124,6 +127,7 @@ def test_a_record_that_was_rewritten_with_a_fitting_hash_is_found(place, name, v
     assert files == FILES_OF or problems(files) != ()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 255), st.integers(0, len(HEAD) - 1))
 def test_a_touched_head_is_found_or_says_the_same(value, place):
     """Whatever byte of the head was altered: it names no record of the log, or still the same one."""
@@ -132,6 +136,7 @@ def test_a_touched_head_is_found_or_says_the_same(value, place):
     assert audit.to_head(head) == audit.to_head(HEAD) or problems(FILES_OF, head) != ()
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.text()))
 def test_what_is_written_is_read_back(key, who, details):
     """Whatever text comes from outside stays one line that reads back as the record it was."""

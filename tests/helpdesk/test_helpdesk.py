@@ -12,6 +12,7 @@ import pytest
 
 from devhost.sample_repository import BETTER, ROOT, SAMPLE, WORSE, ProposedChange
 from domain.config import read_config
+from domain.opt_out import Facts, judge
 
 # Counts the questions whose expected facts all stand in the note that the model would get.
 COUNT = """
@@ -89,11 +90,17 @@ def test_the_changes_fit_together_in_the_other_order(checkout):
 
 
 def test_the_template_names_the_label_of_the_config():
-    """Who follows the checklist uses the label that Drawbridge looks for."""
-    config = read_config((SAMPLE / "drawbridge.yaml").read_text(encoding="utf-8"))
+    """Who follows the checklist uses the label that Drawbridge looks for, and opts out by ticking all of it."""
+    rule = read_config((SAMPLE / "drawbridge.yaml").read_text(encoding="utf-8")).opt_out
     template = (SAMPLE / ".github" / "pull_request_template.md").read_text(encoding="utf-8")
+    ticked = f"{template.replace('[ ]', '[x]').rstrip()} only the guide changed\n"
+    untouched, done = (
+        judge(rule, Facts(1, rule.label, "sam", "2026-11-22", body, ()), may=True) for body in (template, ticked)
+    )
 
-    assert f"`{config.opt_out.label}`" in template
+    assert f"`{rule.label}`" in template
+    assert untouched.refused.count("not ticked") == 3
+    assert (done.refused, done.reason) == ("", "only the guide changed")
 
 
 def test_the_smaller_datasets_are_part_of_the_full_one():
