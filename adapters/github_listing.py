@@ -12,7 +12,7 @@ from urllib.parse import quote
 from adapters.github_calls import Steady
 from domain import github_events
 from domain.errors import NotFound
-from domain.git_flow import NO_COMMIT, ChangeEvent, Push
+from domain.git_flow import ChangeEvent
 from domain.github_events import find, need, sha
 
 if TYPE_CHECKING:
@@ -87,20 +87,16 @@ def head(ask: Look, repository: str, branch: str, etag: str) -> Answer:
     return Answer(sha(refs[0], "object.sha") if refs else "", answer.etag)
 
 
-def push(ask: Look, repository: str, branch: str, before: str, after: str, is_known: Callable[[str], bool]) -> Push:
-    """Describe a move of a branch that nobody told of.
+def commits_after(ask: Look, before: str, after: str) -> tuple[list[str], str, bool]:
+    """List the commits of a branch that moved, newest first: up to `before`, or 100 when it lies further back.
 
-    It begins at the newest commit after `before` that `is_known` here: what came up to there was told.
+    Returns with them who wrote the newest one, and whether the branch was rewritten: then `before` is none of them.
     """
     commits = ask(f"/commits?sha={after}&per_page={FULL_PAGE}", "").data
-    forced = bool(before) and _rewritten(ask, before, after)
-    start = before
-    if not forced:
-        older = [sha(commit, "sha") for commit in commits[1:]]
-        recent = older[: older.index(before)] if before in older else older
-        start = next((commit for commit in recent if is_known(commit)), before)
-    pusher = find(commits[0], "author.login", str) or github_events.GHOST
-    return Push(repository, branch, start or NO_COMMIT, after, pusher, RECONCILED, forced)
+    shas = [sha(commit, "sha") for commit in commits]
+    recent = shas[: shas.index(before)] if before in shas else shas
+    author = find(commits[0], "author.login", str) or github_events.GHOST
+    return recent, author, bool(before) and _rewritten(ask, before, after)
 
 
 def change(ask: Look, number: int, action: str = "", sender: str = "", label: str = "", at: str = "") -> ChangeEvent:

@@ -24,6 +24,42 @@ from benchmarks.deliveries import SENDERS, new_sha, other, p99, push, send, to
 from benchmarks.local_system import LocalSystem, local_system
 
 GOAL = 1.5
+DEDUPLICATION_GOAL = 1 / 0.7  # of the time: throughput of at least 0.7 of the peer's
+PUSHES = 1_000
+COPIES = 10  # of each push
+# The webhook alone, over releases that end at once; and a trigger that reads and decides the same and starts each time.
+STARTS_ALONE = """\
+import json
+import uuid
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from domain.git_flow import decide
+from settings import current
+from triggers import github_webhook
+from triggers.dispatch import starts
+
+app = df.DFApp()
+app.register_functions(github_webhook.bp)
+
+
+@app.orchestration_trigger(context_name="context")
+def release(context):
+    return None
+
+
+@app.route(route="without", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.durable_client_input(client_name="client")
+async def without(req: func.HttpRequest, client) -> func.HttpResponse:
+    settings = current()
+    event = github_webhook.read_event(req.headers, req.get_body(), settings.webhook_secret)
+    (action,) = decide(event, settings.repositories, settings.release_branch, settings.develop_branch)
+    start = starts(action)
+    instance = f"without-{uuid.uuid4().hex}"
+    await client.start_new(start.orchestrator, instance, start.payload)
+    return func.HttpResponse(json.dumps({"instance": instance}), status_code=202)
+"""
 MERGES = 5  # in each round of the mix
 # What GitHub says around one merge: the merge itself, pushes elsewhere, and what people, checks and Drawbridge do.
 AROUND_ONE_MERGE = {
@@ -106,7 +142,47 @@ def main(runs: int) -> list[dict[str, Any]]:
     rows[-1]["note"] += (
         f"; Azurite alone takes {storage * 1000:.0f} ms for 50 claims at once, a bare trigger keeps none"
     )
-    return rows
+    return [*rows, _deduplicated(runs, COPIES), _deduplicated(runs, 1)]
+
+
+def _deduplicated(runs: int, copies: int) -> dict[str, Any]:
+    """Compare the time for 1,000 pushes, each delivered so often, with that of starting once a delivery."""
+    times = [_storm(copies) for _ in range(min(runs, 3))]
+    ours, peer = (statistics.median(each) for each in zip(*times, strict=True))
+    count = PUSHES * copies
+    often = f"each {copies} times" if copies > 1 else "each once"
+    return {
+        "name": f"webhook, {SENDERS} senders: {PUSHES:,} pushes, {often}",
+        "ours": f"{PUSHES:,} starts; {count / ours:.0f} deliveries/s",
+        "peer": f"without deduplication: {count:,} starts; {count / peer:.0f} deliveries/s",
+        "ratio": statistics.median(mine / theirs for mine, theirs in times),
+        "goal": round(DEDUPLICATION_GOAL, 2) if copies > 1 else None,
+        "note": f"time for time, {len(times)} rounds; releases that end at once"
+        + ("" if copies > 1 else "; what a claim costs when nothing comes twice"),
+    }
+
+
+def _storm(copies: int) -> tuple[float, float]:
+    """Return the seconds that all deliveries took, with and without deduplication, each over an empty hub."""
+    requests = [push(new_sha()) for _ in range(PUSHES)] * copies
+    random.shuffle(requests)
+    return _storm_at("/api/github/webhook", requests, "release-"), _storm_at("/api/without", requests, "without-")
+
+
+def _storm_at(path: str, requests: list[bytes], prefix: str) -> float:
+    sent = [to(path, request) for request in requests]
+    with tempfile.TemporaryDirectory() as folder, local_system(Path(folder), STARTS_ALONE) as system:
+        asyncio.run(
+            send(system.port, [to(path, push(new_sha())) for _ in range(SENDERS)])
+        )  # what is imported late is there
+        started = time.perf_counter()
+        asyncio.run(send(system.port, sent))
+        seconds = time.perf_counter() - started
+        starts = len(system.instances(f"instanceIdPrefix={prefix}")) - SENDERS
+    wanted = PUSHES if prefix == "release-" else len(requests)
+    if starts != wanted:
+        raise RuntimeError(f"{len(requests)} deliveries of {PUSHES} pushes started {starts} releases, not {wanted}")
+    return seconds
 
 
 def _round(system: LocalSystem, case: Case) -> Round:

@@ -22,7 +22,7 @@ from adapters import connect, github_listing, github_seen
 from adapters.blobs import Blobs
 from domain import blob_names, git_flow, github_events, reconcile
 from domain.errors import DrawbridgeError, Ignored, NotFound, Unavailable
-from domain.git_flow import EndChange, Event
+from domain.git_flow import EndChange, Event, Push
 from domain.reconcile import Deliveries, Page, Pass, Seen
 from settings import Settings, current
 from triggers import dispatch
@@ -151,7 +151,8 @@ async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
             continue
         before = seen.heads.get(branch)
         if before is not None and answer.data not in ("", before):
-            await place.tell(await _in_thread(_push, place, branch, before, answer.data))
+            for push in await _in_thread(_lost_pushes, place, branch, before, answer.data):
+                await place.tell(push)
         seen = replace(
             seen,
             heads={**seen.heads, branch: answer.data or before or ""},
@@ -160,11 +161,19 @@ async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
     return seen
 
 
-def _push(place: Place, branch: str, before: str, after: str) -> git_flow.Push:
-    def is_known(sha: str) -> bool:
-        return place.blobs.exists(blob_names.claim(git_flow.release_id(place.repository, sha)))
-
-    return github_listing.push(place.ask, place.repository, branch, before, after, is_known)
+def _lost_pushes(place: Place, branch: str, before: str, after: str) -> list[Push]:
+    recent, author, forced = github_listing.commits_after(place.ask, before, after)
+    told = {}
+    # Of develop, of a rewritten branch and of a new one, only where it is now counts.
+    if branch != place.settings.release_branch or forced or not before:
+        recent = recent[:1]
+    for commit in recent:
+        claim = place.blobs.read_json(blob_names.claim(git_flow.release_id(place.repository, commit)))
+        if claim:
+            told[commit] = claim["input"]["before"]
+    lost = reconcile.lost_pushes(recent, before or git_flow.NO_COMMIT, told)
+    delivery = github_listing.RECONCILED
+    return [Push(place.repository, branch, start, tip, author, delivery, forced) for start, tip in lost]
 
 
 async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:

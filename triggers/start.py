@@ -11,6 +11,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import azure.durable_functions as df
 
@@ -25,7 +26,10 @@ _LOST_AFTER = timedelta(seconds=10)
 # After this long the instance may have been purged with the history of the task hub, so nobody knows: it did start.
 _FORGOTTEN_AFTER = timedelta(days=7)
 
+_REMEMBERED = 10_000  # instances
+
 _under_way: dict[str, asyncio.Task[str]] = {}
+_started: WeakKeyDictionary[Blobs, dict[str, None]] = WeakKeyDictionary()
 
 
 async def start_once(
@@ -33,17 +37,29 @@ async def start_once(
 ) -> str:
     """Start `orchestrator` under `instance`, or find that it was started before.
 
-    Deliveries of one event that arrive together share one attempt. Raises Unavailable while another process may
-    still be starting it, and when Durable does not answer.
+    Deliveries of one event that arrive together share one attempt, and those after it need nothing but this process's
+    memory: what was started stays started. Raises Unavailable while another process may still be starting it, and when
+    Durable does not answer.
     """
+    started = _started.setdefault(blobs, {})
+    if instance in started:
+        return DUPLICATE
     attempt = _under_way.get(instance)
     if attempt is None:
         attempt = asyncio.ensure_future(_attempt(client, blobs, orchestrator, instance, payload))
         _under_way[instance] = attempt
         attempt.add_done_callback(lambda _: _under_way.pop(instance, None))
-        return await asyncio.shield(attempt)
+        decision = await asyncio.shield(attempt)
+        _remember(started, instance)
+        return decision
     await asyncio.shield(attempt)
     return DUPLICATE
+
+
+def _remember(started: dict[str, None], instance: str) -> None:
+    started[instance] = None
+    if len(started) > _REMEMBERED:
+        del started[next(iter(started))]
 
 
 async def _attempt(

@@ -52,6 +52,28 @@ def test_short_intervals_are_not_late_before_minutes() -> None:
     assert not reconcile.overdue(Pass(ago(minutes=2)), NOW, 1)
 
 
+@pytest.mark.parametrize(
+    ("told", "lost"),
+    [
+        ({}, [("z", "d")]),
+        ({"d": "z"}, []),
+        ({"d": "c", "c": "z"}, []),
+        ({"c": "z"}, [("c", "d")]),
+        ({"b": "z"}, [("b", "d")]),
+        ({"d": "c"}, [("z", "c")]),
+        ({"d": "b"}, [("z", "b")]),
+        ({"d": "c", "b": "a"}, [("z", "a"), ("b", "c")]),
+        ({"b": "a"}, [("z", "a"), ("b", "d")]),
+        ({"d": "elsewhere"}, []),
+        ({"d": "d"}, []),
+        ({"c": "d", "d": "c"}, []),
+    ],
+)
+def test_every_push_that_nobody_told_of_is_found(told: dict[str, str], lost: list[tuple[str, str]]) -> None:
+    """Also one that lies before a push that was told; several in a row are one. `z` was seen last, `d` is the head."""
+    assert reconcile.lost_pushes(["d", "c", "b", "a"], "z", told) == lost
+
+
 def event(number: int, label: str, what: str, pull: bool = True) -> dict[str, Any]:
     """Return an issue event of a label."""
     issue = {"number": number, **({"pull_request": {"merged_at": None}} if pull else {})}

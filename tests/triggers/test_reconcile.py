@@ -141,6 +141,18 @@ def test_release_begins_where_the_last_one_that_was_told_ends(world: World) -> N
     assert [(one["before"], one["sha"]) for one in world.started("release")] == [(world.first, told), (told, lost)]
 
 
+def test_lost_push_before_one_that_was_told_is_released_too(world: World) -> None:
+    """Else the changes it merged would be in no release."""
+    lost, told = world.push("main"), world.push("main")
+    asyncio.run(
+        dispatch.take(world.client, world.blobs, world.settings, Push(world.repository, "main", lost, told, "sam", "d"))
+    )
+    for _ in range(2):
+        world.reconcile()
+
+    assert [(one["before"], one["sha"]) for one in world.started("release")] == [(lost, told), (world.first, lost)]
+
+
 def test_push_to_develop_that_nobody_told_of_is_evaluated_once(world: World) -> None:
     """As the webhook would have it."""
     sha = world.push("develop")
@@ -174,7 +186,7 @@ def test_webhook_and_two_hosts_at_once_start_one_release(world: World) -> None:
 def test_of_two_hosts_one_makes_the_pass(world: World) -> None:
     """The other finds the turn taken, and asks GitHub nothing."""
 
-    async def both() -> list[bool]:
+    async def both() -> tuple[bool, bool]:
         return await asyncio.gather(world.reconciling(), world.reconciling())
 
     assert sorted(asyncio.run(both())) == [False, True]

@@ -61,6 +61,21 @@ def test_first_delivery_starts_and_the_next_finds_it_started(blobs: Blobs) -> No
     assert (claim["orchestrator"], claim["input"]) == ("release", INPUT)
 
 
+def test_what_this_process_started_needs_no_storage_any_more(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storm of redeliveries costs neither claims nor questions to Durable; what was forgotten is asked for again."""
+    client = FakeDurable()
+    monkeypatch.setattr(start, "_REMEMBERED", 2)
+    for number in range(3):
+        asyncio.run(attempt(client, blobs, f"release-{number}"))
+    monkeypatch.setattr(blobs, "create", None)
+    client.trouble = ConnectionError("Durable is away")
+
+    assert [asyncio.run(attempt(client, blobs, f"release-{number}")) for number in (2, 1)] == [DUPLICATE] * 2
+
+    with pytest.raises(TypeError, match="not callable"):
+        asyncio.run(attempt(client, blobs, "release-0"))
+
+
 def test_fifty_deliveries_at_once_start_once(blobs: Blobs) -> None:
     """They share one attempt, so all but one are told that it was started already."""
     client = FakeDurable()
