@@ -147,7 +147,9 @@ class Demo:
         self._set_last_night(days_ago=0)
 
     def _set_last_night(self, days_ago: int) -> None:
-        night = {"date": str((datetime.now(UTC) - timedelta(days=days_ago)).date()), "instance": ""}
+        # A date's night is due from one o'clock on.
+        date = (datetime.now(UTC) - timedelta(days=days_ago, hours=1)).date()
+        night = {"date": str(date), "instance": ""}
         self._blobs.write_json(blob_names.night_started(REPOSITORY), night)
 
     def _vote(self, record: ReleaseRecord, number: int, environment: str, login: str, comment: str) -> None:
