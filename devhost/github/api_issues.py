@@ -6,7 +6,7 @@ from aiohttp import web
 
 from devhost.github import issues, threads
 from devhost.github.api_pulls import in_order
-from devhost.github.rest import body, caller, names, number, optional_text, paged, repository, site, text
+from devhost.github.rest import body, caller, decoded, names, number, optional_text, paged, repository, site, text
 from devhost.github.store import Record
 
 routes = web.RouteTableDef()
@@ -76,8 +76,7 @@ async def list_labels(request: web.Request) -> web.Response:
 async def add_labels(request: web.Request) -> web.Response:
     """Put labels on a pull request or issue."""
     found, thread = found_thread(request)
-    fields = await body(request)
-    for label in names(fields.get("labels")):
+    for label in await _wanted(request):
         thread = threads.add_label(site(request).double, found, thread, label, caller(request))
     return _labels(request, found, thread)
 
@@ -86,8 +85,13 @@ async def add_labels(request: web.Request) -> web.Response:
 async def set_labels(request: web.Request) -> web.Response:
     """Leave exactly these labels on a pull request or issue."""
     found, thread = found_thread(request)
-    wanted = names((await body(request)).get("labels"))
+    wanted = await _wanted(request)
     return _labels(request, found, threads.set_labels(site(request).double, found, thread, wanted, caller(request)))
+
+
+async def _wanted(request: web.Request) -> list[str]:
+    sent = await decoded(request)
+    return names(sent.get("labels") if isinstance(sent, dict) else sent)  # GitHub takes the bare array as well
 
 
 @routes.delete(r"/repos/{owner}/{name}/issues/{number:\d+}/labels/{label}")

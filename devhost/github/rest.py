@@ -78,13 +78,18 @@ def number(request: web.Request, name: str = "number") -> int:
 
 async def body(request: web.Request) -> dict[str, Any]:
     """Read the JSON object of a request."""
-    try:
-        fields = json.loads(await request.read() or b"{}")
-    except ValueError as error:
-        raise Refused(400, "Problems parsing JSON") from error
+    fields = await decoded(request)
     if not isinstance(fields, dict):
         raise Refused(400, "Body should be a JSON object")
     return fields
+
+
+async def decoded(request: web.Request) -> Any:
+    """Read the JSON of a request."""
+    try:
+        return json.loads(await request.read() or b"{}")
+    except ValueError as error:
+        raise Refused(400, "Problems parsing JSON") from error
 
 
 def text(fields: dict[str, Any], name: str, default: str = "") -> str:

@@ -137,10 +137,9 @@ class Threads(Base):
         return {**self.issue(repository, thread), "closed_by": self.maybe_user(thread.get("closed_by"))}
 
     def _thread(self, repository: Record, thread: Record) -> Json:
-        kind = "pull" if threads.is_pull(thread) else "issues"
         return {
             "number": thread["number"],
-            "html_url": self.page(repository, f"/{kind}/{thread['number']}"),
+            "html_url": self.page(repository, _page_of(thread)),
             "state": thread["state"],
             "locked": False,
             "active_lock_reason": None,
@@ -183,7 +182,8 @@ class Threads(Base):
             path, place = f"/comments/{comment['id']}", f"/commit/{comment['sha']}#commitcomment-{comment['id']}"
             more: Json = {"commit_id": comment["sha"], "path": None, "position": None, "line": None}
         else:
-            path, place = f"/issues/comments/{comment['id']}", f"/pull/{comment['number']}#comment-{comment['id']}"
+            thread = threads.find(self.double, repository, comment["number"])
+            path, place = f"/issues/comments/{comment['id']}", f"{_page_of(thread)}#issuecomment-{comment['id']}"
             issue = self.api(repository, f"/issues/{comment['number']}")
             more = {"issue_url": issue, "performed_via_github_app": None}
         url = self.api(repository, path)
@@ -205,3 +205,7 @@ class Threads(Base):
         """A comment as a line of a timeline."""
         shape = self.comment(repository, comment)
         return {**shape, "event": "commented", "actor": shape["user"]}
+
+
+def _page_of(thread: Record) -> str:
+    return f"/{'pull' if threads.is_pull(thread) else 'issues'}/{thread['number']}"
