@@ -20,6 +20,7 @@ import azure.functions as func
 
 from adapters import connect, github_listing, github_seen
 from adapters.blobs import Blobs
+from adapters.github_listing import RECONCILED
 from domain import blob_names, git_flow, github_events, reconcile
 from domain.errors import DrawbridgeError, Ignored, NotFound, Unavailable
 from domain.git_flow import EndChange, Event, Push
@@ -134,6 +135,9 @@ async def look_at(place: Place, now: datetime) -> None:
             trouble = trouble or str(error)
             if isinstance(error, Unavailable):
                 break  # the others would wait in vain as well
+        except Exception:  # what nobody thought of in one repository must not hide what happens in the others
+            log.exception("looking at %s failed", place.repository)
+            trouble = trouble or "It failed in an unexpected way: see this app's log."
     since = (seen.trouble_since or now.isoformat(timespec="seconds")) if trouble else ""
     pages = seen.pages if trouble or later else reconcile.still_asked(seen.pages, used)
     seen = replace(seen, pages=pages, trouble=trouble, trouble_since=since)
@@ -151,7 +155,7 @@ async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
             continue
         before = seen.heads.get(branch)
         if before is not None and answer.data not in ("", before):
-            for push in await _in_thread(_lost_pushes, place, branch, before, answer.data):
+            for push in await _in_thread(_pushes, place, branch, before, answer.data):
                 await place.tell(push)
         seen = replace(
             seen,
@@ -161,19 +165,22 @@ async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
     return seen
 
 
-def _lost_pushes(place: Place, branch: str, before: str, after: str) -> list[Push]:
+def _pushes(place: Place, branch: str, before: str, after: str) -> list[Push]:
+    """Return the pushes that nobody told of; of develop, only that it is where it is now."""
+    move = Push(place.repository, branch, before or git_flow.NO_COMMIT, after, github_events.GHOST, RECONCILED)
+    if branch != place.settings.release_branch:
+        return [move]
     recent, author, forced = github_listing.commits_after(place.ask, before, after)
+    move = replace(move, pusher=author, forced=forced)
+    if forced or not before:
+        recent = recent[:1]  # what else is on it was there before, elsewhere
     told = {}
-    # Of develop, of a rewritten branch and of a new one, only where it is now counts.
-    if branch != place.settings.release_branch or forced or not before:
-        recent = recent[:1]
     for commit in recent:
         claim = place.blobs.read_json(blob_names.claim(git_flow.release_id(place.repository, commit)))
         if claim:
             told[commit] = claim["input"]["before"]
-    lost = reconcile.lost_pushes(recent, before or git_flow.NO_COMMIT, told)
-    delivery = github_listing.RECONCILED
-    return [Push(place.repository, branch, start, tip, author, delivery, forced) for start, tip in lost]
+    lost = reconcile.lost_pushes(recent, move.before, told)
+    return [replace(move, before=start, after=tip) for start, tip in lost]
 
 
 async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:
@@ -191,7 +198,7 @@ async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:
             for pull in answer.data:
                 if seen.changes is not None and seen.changes.get(pull["number"]) != listed[pull["number"]]:
                     action = github_listing.standing(pull)
-                    await place.tell(github_events.change(pull, action, github_listing.RECONCILED))
+                    await place.tell(github_events.change(pull, action, RECONCILED))
             pages[path] = Page(answer.etag, tuple(listed))
         open_now |= listed
         if len(listed) < github_listing.FULL_PAGE:
@@ -212,14 +219,17 @@ async def _labels(place: Place, seen: Seen, used: set[str]) -> Seen:
     """Tell how labels were moved since, as far as they count: on open changes, and after the merge."""
     path = github_listing.LABEL_EVENTS
     used.add(path)
-    first, events = await _in_thread(github_listing.since, place.ask, path, _etag(seen, path), seen.event or 0)
+    if seen.event is None:
+        answer = await _in_thread(place.ask, path, "")
+        return replace(seen, event=max((one["id"] for one in answer.data), default=0))
+    first, events = await _in_thread(github_listing.since, place.ask, path, _etag(seen, path), seen.event)
     if first.data is None:
         return seen
-    for event in reconcile.last_toggles(events) if seen.event is not None else ():
+    for event in reconcile.last_toggles(events):
         merged_at = event["issue"]["pull_request"].get("merged_at")
         if not merged_at or event["created_at"] >= merged_at:
             await place.tell(await _in_thread(_toggle, place, event))
-    newest = events[-1]["id"] if events else seen.event or 0
+    newest = events[-1]["id"] if events else seen.event
     return replace(seen, event=newest, pages={**seen.pages, path: Page(first.etag)})
 
 
@@ -243,7 +253,7 @@ async def _comments(place: Place, seen: Seen, used: set[str]) -> Seen:
     for said in answer.data:
         number = github_listing.pull_of(said)
         if said["id"] > seen.comment and number is not None:
-            await place.tell(github_events.comment(said, place.repository, number, github_listing.RECONCILED))
+            await place.tell(github_events.comment(said, place.repository, number, RECONCILED))
     newest = max((said["id"] for said in answer.data), default=0)
     until = answer.data[-1]["updated_at"] if answer.data else seen.commented
     pages = seen.pages if until != seen.commented else {**seen.pages, path: Page(answer.etag)}

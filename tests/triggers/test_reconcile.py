@@ -17,6 +17,7 @@ import requests
 from adapters import changes, connect, github_seen
 from adapters.blobs import Blobs
 from adapters.github import GitHub
+from adapters.github_listing import Answer
 from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
@@ -160,6 +161,16 @@ def test_push_to_develop_that_nobody_told_of_is_evaluated_once(world: World) -> 
         world.reconcile()
 
     assert [(one["sha"], one["kind"]) for one in world.started("scheduled_evaluation")] == [(sha, "minimal")]
+
+
+def test_develop_set_to_a_released_commit_is_evaluated(world: World) -> None:
+    """That the commit has a release is no reason."""
+    released = world.push("main")
+    world.reconcile()
+    world.double.move_branch(world.repository, "develop", released)
+    world.reconcile()
+
+    assert [one["sha"] for one in world.started("scheduled_evaluation")] == [released]
 
 
 def test_webhook_and_two_hosts_at_once_start_one_release(world: World) -> None:
@@ -454,6 +465,27 @@ def test_repository_that_is_gone_does_not_keep_others_from_being_looked_at(world
 
     assert [one["sha"] for one in world.started("release")] == [sha]
     with pytest.raises(Unavailable, match=f"{gone}, since .*check the name and what our token or App may see"):
+        reconcile.check(world.settings)
+
+
+def test_answer_that_is_not_githubs_is_told_and_hurts_no_other_repository(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy may answer with JSON of its own."""
+    other = f"acme/app{next(_numbers)}"
+    world.double.create_repository(other)
+    real = GitHub.look
+
+    def look(github: GitHub, repository: str, path: str, etag: str = "") -> Answer:
+        return Answer({"blocked": "by policy"}, "") if repository == other else real(github, repository, path, etag)
+
+    monkeypatch.setattr(GitHub, "look", look)
+    world.settings = replace(world.settings, repositories=(other, world.repository))
+    sha = world.push("main")
+    world.reconcile()
+
+    assert [one["sha"] for one in world.started("release")] == [sha]
+    with pytest.raises(Unavailable, match=f"{other}, since .*It failed in an unexpected way: see this app's log"):
         reconcile.check(world.settings)
 
 
