@@ -40,6 +40,11 @@ def test_a_date_is_due_once_its_hour_has_come(now: str, last: str | None, expect
     assert found == (date.fromisoformat(expected) if expected else None)
 
 
+def test_date_is_that_of_the_zone() -> None:
+    """Just after midnight in Berlin it is still yesterday in UTC."""
+    assert due(utc("2026-11-22T23:45"), time(0, 30), BERLIN, date(2026, 11, 22)) == date(2026, 11, 23)
+
+
 @pytest.mark.parametrize("at", [time(0), time(1, 59), time(2), time(2, 30), time(3), time(23, 45)])
 @pytest.mark.parametrize("change", ["2026-03-29", "2026-10-25"])
 def test_every_date_is_run_once_when_the_clocks_change(change: str, at: time) -> None:
