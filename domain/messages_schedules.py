@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from domain import messages
 from domain.models import Debt, DebtState, EvaluationRequest, EvaluationSummary, Verdict
 from domain.nightly import HEAD, Night, Payment, Seen
-from domain.schedules import CANCELLED, CONTINUOUS, ERROR, NIGHTLY, ON_DEMAND, RUNNING
+from domain.schedules import CANCELLED, ERROR, RUNNING
 
 AWAY = "GitHub did not answer for too long."
 NIGHTLY_OFF = "Nothing is evaluated at night: drawbridge.yaml does not ask for it (schedule: nightly)."
 WAS_CANCELLED = "it was cancelled while it ran."
 NOT_CONTINUOUS = "A push starts no evaluation here: drawbridge.yaml says schedule: on-demand."
 _FORMS = "`/evaluate minimal` or `/evaluate full`, alone on a line"
-_SOURCES = {ON_DEMAND: "On-demand", CONTINUOUS: "Continuous", NIGHTLY: "Nightly"}
 
 
 def unknown_kind(kind: str) -> str:
@@ -73,11 +72,6 @@ def status_detail(state: str, summary: EvaluationSummary | None, reason: str) ->
     if summary:
         return messages.verdict_detail(summary)
     return {RUNNING: "rows are being evaluated", ERROR: f"could not run: {reason}"}.get(state, reason)
-
-
-def title(source: str, kind: str, repository: str) -> str:
-    """Name an evaluation for people."""
-    return f"{_SOURCES[source]} {kind} evaluation of {repository}"
 
 
 def same_as_before(seen: Seen, on: str) -> str:
