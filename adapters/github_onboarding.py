@@ -74,7 +74,8 @@ class Onboarding(GitHub):
         if self._app:
             return self._rights_of_app(name)
         found = self._found(name)
-        told = found.raw_headers.get("x-oauth-scopes")
+        user = self._steady.call(lambda: self._client(name).get_user().complete())
+        told = user.raw_headers.get("x-oauth-scopes")  # only of a classic token
         scopes = None if told is None else str(told).split(",")
         page = "tokens" if scopes is not None else "personal-access-tokens"
         return Rights(

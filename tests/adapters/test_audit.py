@@ -101,6 +101,7 @@ def test_a_key_is_recorded_once_also_long_after(blobs, clock):
     vote(blobs, "on the 22th")
 
     assert audit.verify(blobs).records == 6  # four votes, and two files were closed
+    assert blobs.read_json(blob_names.AUDIT_HEAD)["n"] == 6
     assert audit.verify(blobs).problems == ()
 
 

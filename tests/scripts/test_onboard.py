@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from github import Auth, Github
+from github.Requester import Requester
 
 from devhost.github.apps import PERMISSIONS
 from devhost.github.background import running
@@ -129,8 +130,6 @@ def test_running_it_again_changes_nothing_and_says_so(world):
 @pytest.mark.parametrize("calls", range(8))
 def test_a_run_that_was_cut_off_is_completed(world, monkeypatch, calls):
     """After any number of writes it is stopped; the next run does the rest, and nothing twice."""
-    from github.Requester import Requester  # noqa: PLC0415 - only this test reaches so deep
-
     real, left = Requester.requestJson, {"writes": calls}
 
     def failing(self, verb, *arguments, **options):
@@ -369,6 +368,45 @@ def test_a_secret_that_our_app_refused_is_sent_again(world, monkeypatch):
     assert "webhook to https://drawbridge.contoso.example/api/github/webhook updated" in told.out
 
 
+@pytest.fixture
+def answered(monkeypatch):
+    """Answers to requests that the double does not know, by the end of their path."""
+    answers: dict[str, object] = {}
+    real = Requester.requestJsonAndCheck
+
+    def ask(self, verb, url, *arguments, **options):
+        found = [answer for end, answer in answers.items() if url.endswith(end)]
+        return ({}, found[0]) if found else real(self, verb, url, *arguments, **options)
+
+    monkeypatch.setattr(Requester, "requestJsonAndCheck", ask)
+    return answers
+
+
+def test_a_rule_protects_as_well(world, answered):
+    """Rulesets require checks without any branch protection."""
+    checks = [{"context": "drawbridge/change", "integration_id": None}]
+    rules = [{"type": "deletion"}, {"type": "required_status_checks", "parameters": {"required_status_checks": checks}}]
+    answered["/rules/branches/main"] = rules
+    answered["/rules/branches/develop"] = rules[:1]
+    told = world.run()
+
+    assert "✓ branch main requires drawbridge/change" in told.out
+    assert "Protect develop: " in told.out
+
+
+def test_a_token_without_the_scope_is_told(world, tmp_path):
+    """A classic token tells its scopes; what is missing is named with where to grant it."""
+    options = Options(tmp_path / "other", access=Access(token=TOKEN, scopes=("read:org",)))
+    with running(options) as origin:
+        Client(origin).create_repository(world.name, branches=("main", "develop"))
+        world.setenv("DRAWBRIDGE_GITHUB_URL", origin)
+        told = world.run()
+
+    assert told.status == 1
+    assert '✗ the token lacks the scope "repo", for everything in the repository: grant it at http' in told.err
+    assert "/settings/tokens" in told.err
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """A GitHub where the App is known, and its key."""
@@ -430,3 +468,14 @@ def test_an_app_that_is_not_installed_is_told_where_to_install_it(app_world):
     assert "✗ 'helpdesk' is not a repository: write it as owner/name." in odd.err
     assert "contoso/elsewhere" in told.err
     assert "/apps/drawbridge/installations/new" in told.err
+
+
+def test_no_webhook_is_registered_where_the_apps_own_leads_here(app_world, answered):
+    """It needs no permission for webhooks then; events it does not subscribe to are left to do."""
+    answered["/app/hook/config"] = {"url": f"{SITE}/api/github/webhook", "content_type": "json"}
+    app_world.double.set_app_permissions(**{**PERMISSIONS, "repository_hooks": "read"})
+    told = app_world.run()
+
+    assert told.status == 0, told.err
+    assert "✓ no webhook: the App's own leads to the app" in told.out
+    assert "3 things changed" in told.out
