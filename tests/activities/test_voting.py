@@ -1,4 +1,4 @@
-"""The votes on an environment: read, reminded of, and counted behind a shut door."""
+"""The votes on an environment: read, and counted behind a shut door."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from activities.close_approval import close_approval
 from activities.look_at_approval import look_at_approval
 from activities.open_approval import open_approval
-from activities.remind_approvers import remind_approvers
 from domain import blob_names
 from domain.config import Environment
 from domain.errors import NotFound
@@ -113,36 +112,3 @@ def test_votes_on_other_evidence_do_not_open_the_door(world: World, asked: Appro
     vote(world, asked, "priya", principal="jonas@acme.example")
 
     assert run(close_approval, where(asked))["decision"] == "expired"
-
-
-def test_reminder_names_who_has_not_voted_and_is_written_once(world: World, asked: ApprovalRequest) -> None:
-    """With the date, and without a link that anybody else could use."""
-    vote(world, asked, "jonas")
-
-    for _ in range(2):
-        run(remind_approvers, where(asked))
-
-    (comment,) = world.comments(1)
-    assert "@maria, @priya: the release still waits for your decision about **prod**" in comment
-    assert asked.expires_at in comment
-    assert "@jonas" not in comment
-    assert "/api/approvals/" not in comment
-
-
-def test_reminder_leaves_out_who_may_not_vote(world: World) -> None:
-    """An author is not asked to do what is refused."""
-    asked = ask(world, approvers=["maria", "jonas", "alex"], prevent_self_approval=True)
-
-    run(remind_approvers, where(asked))
-
-    assert "@maria, @jonas: the release" in world.comments(1)[0]
-
-
-def test_reminder_that_cannot_be_written_stops_nothing(world: World, asked: ApprovalRequest, caplog: Any) -> None:
-    """The question stands all the same."""
-    world.double.fault(status=503, retry_after=600, times=10)
-
-    run(remind_approvers, where(asked))
-
-    assert "the reminder for prod" in caplog.text
-    assert outcome(world, asked) is None
