@@ -79,6 +79,17 @@ def test_rows_are_cut_evenly_and_no_shard_is_empty(count: int, shards: int, slic
     assert cut(count, shards) == slices
 
 
+def test_nightly_evaluation_follows_the_plan_of_the_full_one(blobs: Blobs) -> None:
+    """Its kind is told, its rows and gates are those of `full`."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(7)})
+
+    make_plan({**order("nightly"), "plan": "full"}, blobs)
+
+    plan = blobs.read_json(blob_names.plan(f"{samples.RELEASE}.nightly"))
+    assert (plan["kind"], plan["dataset"], len(plan["ids"])) == ("nightly", "data/full.jsonl", 7)
+    assert plan["gates"] == samples.CONFIG.evaluation.full.gates
+
+
 def test_plan_fixes_all_that_the_result_depends_on(blobs: Blobs) -> None:
     """Snapshot, dataset content, order, evaluators and gates stand in plan.json."""
     store_snapshot(blobs, **{"data/full.jsonl": rows(7)})

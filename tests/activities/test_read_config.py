@@ -88,6 +88,13 @@ def test_config_of_another_release_branch_is_refused(blobs: Blobs) -> None:
     assert error == "drawbridge.yaml releases branch trunk, and this app releases main: make both one."
 
 
+def test_evaluation_outside_of_releases_has_no_branch_to_check(blobs: Blobs) -> None:
+    """It releases nothing."""
+    store(blobs, content=GOOD.encode() + b"branches: {main: trunk}\n")
+
+    assert "config" in config_of(SNAPSHOT, "", blobs)
+
+
 def test_snapshot_that_is_gone_is_an_error(blobs: Blobs) -> None:
     """That is nothing a person could mend in the config."""
     with pytest.raises(NotFound, match="there is no blob snapshots/"):
