@@ -406,13 +406,15 @@ def test_renamed_label_starts_nothing(world: World) -> None:
 
 
 def test_comments_that_nobody_told_of_are_heard_once(world: World) -> None:
-    """Commands only, of people, as they were written first."""
+    """Commands only, of people, on pull requests, as they were written first."""
     pull = world.open("sam/9-x")
     number = pull["number"]
+    issue = world.double.open_issue(world.repository, "Help", author="sam")["number"]
     world.reconcile()
     asked = world.double.comment(world.repository, number, "/evaluate full", "sam")["comments"][-1]["id"]
     for text, by in [("> /evaluate full", "sam"), ("/evaluate minimal", "robot[bot]"), ("Nice.", "maria")]:
         world.double.comment(world.repository, number, text, by)
+    world.double.comment(world.repository, issue, "/evaluate full", "sam")
     world.reconcile()
     world.double.edit_comment(world.repository, asked, "/evaluate minimal", "sam")
     world.reconcile()
