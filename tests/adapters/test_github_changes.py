@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.github import GitHub
+from adapters.github_changes import changed_files
 from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
@@ -157,6 +158,15 @@ def test_changed_files_have_both_names_of_a_moved_one(world):
     pull = world.double.open_pull_request(world.repository, "alex/2-move", "Move", base="develop")
 
     assert set(world.github.changed_files(world.repository, pull["number"])) == {"flows/chat/x.py", "attic/x.py"}
+
+
+def test_renamed_file_counts_under_both_names():
+    """GitHub tells a rename as one file with its name before; what leaves flows/ changes flows/."""
+    renamed = SimpleNamespace(filename="attic/x.py", previous_filename="flows/x.py")
+    place = SimpleNamespace(get_pull=lambda _: SimpleNamespace(get_files=lambda: [renamed]))
+    steady = SimpleNamespace(call=lambda attempt: attempt())
+
+    assert changed_files(steady, place, 7) == ("flows/x.py", "attic/x.py")  # type: ignore[arg-type]
 
 
 def checks(world: Any, sha: str, *names: str) -> dict[str, str]:

@@ -213,6 +213,15 @@ def test_ended_change_says_why_and_needs_nobody() -> None:
     assert not label.on
 
 
+def test_nobody_is_asked_for_once_the_change_is_closed() -> None:
+    """Also when its merge had been waiting for a review."""
+    waiting = record(state=ChangeState.PASSED, needed="@maria reviews it", person="needs-a-person")
+
+    (_, (label,), _) = by_kind(end(waiting, "closed"))
+
+    assert not label.on
+
+
 def test_nothing_is_told_of_a_change_that_nobody_validates() -> None:
     """A label may move before the first validation: its status would have no commit."""
     assert news(ChangeRecord(samples.REPOSITORY, 7, previewed=True), SITE, AT) == ()
