@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from github import Github
@@ -10,9 +11,13 @@ from github.Repository import Repository
 from adapters.github_calls import Steady
 from domain.errors import Forbidden, NotFound
 
+_LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\[bot\])?")
+
 
 def permission(steady: Steady, place: Repository, login: str) -> str:
     """Say what a person may do in a repository; see GitHub.permission."""
+    if not _LOGIN.fullmatch(login):
+        return "none"  # a name from a sign-in, say; in a URL it could mean another thing
     try:
         return steady.call(lambda: place.get_collaborator_permission(login))
     except NotFound:

@@ -57,10 +57,20 @@ def test_permission_is_what_somebody_may_do_with_the_code(double, github, role, 
     assert github.permission(REPOSITORY, "maria") == permission
 
 
-@pytest.mark.parametrize("login", ["no/such", "maria@acme.example", "", "..", "%2e%2e"])
-def test_who_is_no_account_may_do_nothing(github, login):
-    """A name comes from outside, and from sign-ins that GitHub does not know."""
+@pytest.mark.parametrize("login", ["no/such", "maria@acme.example", "", "..", "%2e%2e", "maria\n"])
+def test_what_can_be_no_account_may_do_nothing(double, github, login):
+    """A name comes from outside, and from sign-ins that GitHub does not know: nobody is asked about it."""
+    before = len(double.requests())
+
     assert github.permission(REPOSITORY, login) == "none"
+    assert len(double.requests()) == before
+
+
+def test_account_that_is_gone_may_do_nothing(double, github):
+    """GitHub knows the repository, and not the person."""
+    double.fault(path_regex="/collaborators/ghost/", status=404, message="Not Found")
+
+    assert github.permission(REPOSITORY, "ghost") == "none"
 
 
 def test_repository_that_is_gone_is_told_as_such(github):
