@@ -30,14 +30,14 @@ def begin_pass(blobs: Blobs, now: datetime, every: float) -> str:
     return holder if blobs.replace(SEEN_PASS, mine, etag) else ""
 
 
-def end_pass(blobs: Blobs, holder: str) -> None:
-    """Give the turn back, unless it was taken from us meanwhile."""
+def end_pass(blobs: Blobs, holder: str, failed: bool) -> None:
+    """Give the turn back, unless it was taken from us meanwhile, and say whether something could not be looked at."""
     found = blobs.read_with_etag(SEEN_PASS)
     if found is None:
         return
     last = read(Pass, json.loads(found[0]))
     if last.holder == holder:
-        blobs.replace(SEEN_PASS, _data(Pass(last.began)), found[1])
+        blobs.replace(SEEN_PASS, _data(Pass(last.began, failed=failed)), found[1])
 
 
 def load(blobs: Blobs, name: str, kind: type[T]) -> T:

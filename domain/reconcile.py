@@ -10,6 +10,7 @@ from typing import Any
 from domain.models import Outcome
 
 LONGEST_PASS = timedelta(minutes=15)  # after that whoever began it has died
+AFTER_TROUBLE = 60.0  # seconds until the next pass, when the last one could not look at everything
 OVERDUE = 3  # intervals without a pass, then health says so
 RETRIED = ("push", "pull_request", "issue_comment", "check_run")  # deliveries that may start something
 DELIVERIES_KEPT = timedelta(days=3)  # by GitHub
@@ -41,10 +42,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Pass:
-    """The last pass: when it began, and who is at it ("" when it is over)."""
+    """The last pass: when it began, who is at it ("" when it is over), and whether something could not be looked at."""
 
     began: str = ""
     holder: str = ""
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def due(last: Pass, now: datetime, every: float) -> bool:
     age = now - datetime.fromisoformat(last.began)
     if age < -_SLACK:
         return True
-    return age >= (LONGEST_PASS if last.holder else timedelta(seconds=every) - _SLACK)
+    wait = min(every, AFTER_TROUBLE) if last.failed else every
+    return age >= (LONGEST_PASS if last.holder else timedelta(seconds=wait) - _SLACK)
 
 
 def overdue(last: Pass, now: datetime, every: float) -> bool:

@@ -97,14 +97,16 @@ async def run(
     holder = await asyncio.to_thread(github_seen.begin_pass, blobs, now, settings.reconcile_seconds)
     if not holder:
         return False
+    failed = True
     try:
-        for repository in settings.repositories:
-            await look_at(Place(client, blobs, settings, await _in_thread(github), repository), now)
+        places = [Place(client, blobs, settings, await _in_thread(github), name) for name in settings.repositories]
+        looked = [await look_at(place, now) for place in places]
         if settings.github_events == "webhook":
             await _redeliver(await _in_thread(github), blobs)
         await finish_starts(client, blobs, settings)
+        failed = not all(looked)
     finally:
-        await asyncio.to_thread(github_seen.end_pass, blobs, holder)
+        await asyncio.to_thread(github_seen.end_pass, blobs, holder, failed)
     return True
 
 
@@ -120,8 +122,11 @@ def check(settings: Settings) -> str:
     return reconcile.source_of_events(settings.github_events, every, last)
 
 
-async def look_at(place: Place, now: datetime) -> None:
-    """Look at everything of a repository that may start something; remember what was dealt with, and what failed."""
+async def look_at(place: Place, now: datetime) -> bool:
+    """Look at everything of a repository that may start something, and say whether all went well.
+
+    What was dealt with is remembered, and what could not be looked at, and since when.
+    """
     name = blob_names.seen(place.repository)
     seen = await asyncio.to_thread(github_seen.load, place.blobs, name, Seen)
     before, used, later, trouble = seen, set[str](), False, ""
@@ -143,6 +148,7 @@ async def look_at(place: Place, now: datetime) -> None:
     seen = replace(seen, pages=pages, trouble=trouble, trouble_since=since)
     if seen != before:
         await asyncio.to_thread(github_seen.save, place.blobs, name, seen)
+    return not trouble and not later
 
 
 async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:

@@ -31,9 +31,11 @@ def ago(**time: float) -> str:
         (Pass(ago(hours=-1)), True),
         (Pass(ago(hours=-1), "somebody"), True),
         (Pass(ago(seconds=-0.5)), False),
+        (Pass(ago(seconds=50), failed=True), False),
+        (Pass(ago(seconds=60), failed=True), True),
     ],
 )
-def test_pass_is_due_after_its_interval_or_the_death_of_its_maker(last: Pass, due: bool) -> None:
+def test_pass_is_due_after_its_interval_or_soon_after_trouble_or_the_death_of_its_maker(last: Pass, due: bool) -> None:
     """A beginning in the future was written by a clock that is off, and holds nobody up."""
     assert reconcile.due(last, NOW, 300) is due
 

@@ -212,6 +212,15 @@ def test_pass_before_its_time_does_nothing(world: World) -> None:
     assert world.asked() == []
 
 
+def test_pass_that_could_not_look_at_everything_comes_again_soon(world: World) -> None:
+    """A repository that was not there yet is not left out for a whole interval."""
+    fine = github_seen.load(world.blobs, blob_names.SEEN_PASS, Pass).failed
+    world.double.fault(path_regex=f"{world.repository}/pulls", times=1, status=403)
+    world.reconcile()
+
+    assert (fine, github_seen.load(world.blobs, blob_names.SEEN_PASS, Pass).failed) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("holder", "minutes", "due"),
     [("", 0, False), ("", 6, True), ("", -60, True), ("x", 6, False), ("x", 16, True), ("x", -60, True)],
