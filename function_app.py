@@ -72,6 +72,8 @@ from orchestrators import (
 )
 from triggers import (
     approval_links,
+    debts,
+    environments,
     evaluations,
     github_webhook,
     health,
@@ -79,6 +81,7 @@ from triggers import (
     overrides,
     pages,
     reconcile,
+    releases_api,
     timers,
 )
 
@@ -89,7 +92,10 @@ app.register_functions(github_webhook.bp)
 app.register_functions(reconcile.bp)
 app.register_functions(approval_links.bp)
 app.register_functions(overrides.bp)
+app.register_functions(releases_api.bp)
 app.register_functions(pages.bp)
+app.register_functions(environments.bp)
+app.register_functions(debts.bp)
 app.register_functions(evaluations.bp)
 app.register_functions(health.bp)
 app.register_functions(outbox.bp)

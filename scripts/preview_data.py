@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from domain import messages_promotion as messages
 from domain.gates import compare, judge, verdict
+from domain.lanes import Hold, Holder, Lane, Occupant, Waiting
 from domain.models import (
     ApprovalRequest,
     Change,
@@ -393,6 +395,56 @@ def group_request() -> ApprovalRequest:
 
 def override_request() -> ApprovalRequest:
     return approval_request(environment="override", approvers=("maria", "jonas"), approvals=1, excluded=(), groups={})
+
+
+def release_id(number: int) -> str:
+    return f"release-contoso.helpdesk-{number:02}b07d3e2c1f4a85b6d7e80912a3c4b5d6e7f80"
+
+
+def lanes() -> list[Lane]:
+    """Return what runs where: a queue for nonprod, a hold on prod, and a second repository."""
+    here = f"release-contoso.helpdesk-{SHA}"
+    waits = Waiting(release_id(11), "", 11, iso(14), messages.behind(here, "nonprod", deploys=True), iso(-5), True)
+    soaks = Waiting(release_id(12), "", 12, iso(3), messages.behind(release_id(11), "nonprod"), iso(-5), True)
+    held = Waiting(here, SHA, 10, iso(20), messages.held("maria@contoso.example", "wrong refunds"), iso(-5), True)
+    hold = Hold("maria@contoso.example", "Refund answers name the wrong number of days.", iso(50), release_id(9))
+    return [
+        Lane(REPOSITORY, "dev", occupant(12, 16)),
+        Lane(REPOSITORY, "nonprod", occupant(9, 300), Holder(here, iso(2)), (waits, soaks), None, ("maria", "jonas")),
+        Lane(REPOSITORY, "prod", occupant(9, 48), None, (held,), hold, ("contoso/release-managers", "priya")),
+        Lane("contoso/travel", "prod", approvers=(GROUP,)),
+    ]
+
+
+def occupant(number: int, minutes: float) -> Occupant:
+    return Occupant(
+        release_id(number), f"{number:040}", number, IMAGE, iso(minutes), "https://helpdesk.contoso.example"
+    )
+
+
+def debts() -> list[Debt]:
+    """Return debts in every state, oldest first."""
+    states = [DebtState.PAID, DebtState.WAIVED, DebtState.PAID, DebtState.FAILED, DebtState.PAYING, DebtState.OPEN]
+    details = {
+        DebtState.PAID: "f1 0.583 over 300 rows",
+        DebtState.FAILED: "f1 drop <= 0.05",
+        DebtState.WAIVED: "waived by jonas@contoso.example",
+    }
+    return [
+        debt(
+            state,
+            due=(number - 3) * 1440,
+            release=release_id(number),
+            commit=f"{number:02}{SHA[2:]}",
+            opt_outs=(opt_out(40 + number, "sam" if number % 3 else "alex"),),
+            detail=details.get(state, ""),
+            at=iso((7 - number) * 1440),
+            settled_at=iso((6 - number) * 1440) if state in details else "",
+            settled_by="nightly" if state is DebtState.PAID else "jonas@contoso.example",
+            evaluation=f"{release_id(number)}.full-2026-11-{16 + number}" if state in details else "",
+        )
+        for number, state in enumerate(states)
+    ]
 
 
 def progress(done: int = 132, total: int = 300) -> list[dict[str, Any]]:

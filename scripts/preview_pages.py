@@ -11,6 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from domain.lanes import Lane
 from domain.models import ApprovalRequest, Evidence, ReleaseRecord, Vote
 from domain.release_rows import row_of
 from scripts import preview_data as data
@@ -18,6 +19,8 @@ from triggers.render import CSP, render
 from triggers.views import (
     Viewer,
     approval_page,
+    debts_page,
+    environments_page,
     evaluation_page,
     message_page,
     release_list_page,
@@ -34,6 +37,7 @@ def pages() -> Iterator[Page]:
     yield from _release_pages()
     yield from _evaluation_pages()
     yield from _approval_pages()
+    yield from _standing_pages()
     yield from _message_pages()
 
 
@@ -155,6 +159,22 @@ def _rows(drift: float) -> dict[str, list[dict[str, Any]]]:
     summary, rows, before = data.evaluations(drift)
     known = {summary.id: rows, data.minimal().id: data.result_rows(30)}
     return known | ({summary.comparison.baseline: before} if summary.comparison else {})
+
+
+def _standing_pages() -> Iterator[Page]:
+    def lift(lane: Lane) -> tuple[str, str]:
+        return f"/api/environments/contoso.helpdesk/{lane.environment}/lift", "sample-form-seal"
+
+    held = environments_page(data.lanes(), data.NOW, lift=lift)
+    yield "environments", "Environments: a queue, a hold that the reader may lift", "environments.html", held
+    yield (
+        "environments-empty",
+        "Environments, before the first release",
+        "environments.html",
+        environments_page([], data.NOW),
+    )
+    yield "debts", "Evaluation debts in every state", "debts.html", debts_page(data.debts(), data.NOW)
+    yield "debts-none", "Evaluation debts: none", "debts.html", debts_page([], data.NOW)
 
 
 def _message_pages() -> Iterator[Page]:

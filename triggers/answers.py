@@ -12,7 +12,8 @@ import azure.functions as func
 
 from domain.errors import DrawbridgeError, Unauthorized, Unavailable
 from settings import current
-from triggers.identity import principal
+from triggers.forms import wants_json
+from triggers.identity import Person, person, principal
 from triggers.render import HEADERS, render
 from triggers.views import message_page, sign_in_page
 
@@ -77,6 +78,31 @@ async def page_for_people(
     except DrawbridgeError as error:
         refused(log, error, event="page", path=path)
         return refusal_page(error)
+
+
+async def action_of_people(
+    log: logging.Logger, req: func.HttpRequest, event: str, act: Callable[[Person], Awaitable[func.HttpResponse]]
+) -> func.HttpResponse:
+    """Answer with what `act` does for the person who is signed in, or refuse: with a page, or with JSON to a script."""
+    who = person(req.headers, current().authentication)
+    try:
+        if who is None:
+            raise Unauthorized("Sign in first: nobody is signed in.")
+        return await act(who)
+    except DrawbridgeError as error:
+        refused(log, error, event=event, path=urlsplit(req.url).path, principal=who.name if who else None)
+        if wants_json(req):
+            return refusal(error)
+        if isinstance(error, Unauthorized):
+            return page("sign_in_needed.html", sign_in_page("/api/releases", "do this"), 401)
+        return refusal_page(error)
+
+
+def done(req: func.HttpRequest, body: dict[str, str], view: Any) -> func.HttpResponse:
+    """Answer that something was done: a page for people, JSON for scripts."""
+    if wants_json(req):
+        return func.HttpResponse(json.dumps(body), status_code=202, mimetype="application/json")
+    return page("message.html", view)
 
 
 def _retry_after(error: DrawbridgeError) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from triggers import forms
 from triggers.answers import page, refusal_page, refused, structured
 from triggers.fresh import Fresh
 from triggers.identity import Person, person, principal, refuse_cross_site
+from triggers.traces import keep_refusal
 from triggers.views import Viewer, approval_page, message_page, replaced_page, sign_in_page
 
 log = logging.getLogger("drawbridge.approvals")
@@ -198,8 +198,8 @@ def _decide(req: func.HttpRequest, case: Case, settings: Settings, kind: Kind, b
         vote = _read_vote(req, case, settings)
         open_still = _record(case, vote, blobs)
     except DrawbridgeError as error:
-        if not isinstance(error, Unavailable):
-            _keep_refusal(case, str(error), kind, blobs)
+        about = {"place": _place(case), "subject": case.request.release, "evidence": case.request.digest}
+        keep_refusal(blobs, error, who=case.person.name, of=kind.event, **about)
         raise
     details = {"environment": case.request.environment, "round": str(case.request.round), "decision": vote.decision}
     details |= {"approver": vote.approver} if vote.approver != vote.principal else {}
@@ -216,20 +216,6 @@ def _decide(req: func.HttpRequest, case: Case, settings: Settings, kind: Kind, b
         at=vote.at,
     )
     return vote, open_still
-
-
-def _keep_refusal(case: Case, reason: str, kind: Kind, blobs: Blobs) -> None:
-    # One record for each reason that a person was given, however often the form is sent again.
-    reasons = hashlib.sha256(reason.encode("utf-8", "replace")).hexdigest()[:16]
-    audit.record(
-        blobs,
-        key=f"{_place(case)}:{case.person.name.casefold()}:refused:{reasons}",
-        what="refusal",
-        who=case.person.name,
-        subject=case.request.release,
-        evidence=case.request.digest,
-        details={"environment": case.request.environment, "of": kind.event, "reason": reason},
-    )
 
 
 def _place(case: Case) -> str:

@@ -35,6 +35,7 @@ LINKS = {
     True: ("overrides", overrides.override_form, overrides.override_vote),
 }
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+SCRIPT = {"content-type": "application/json"}
 
 
 def plain_function(decorated: Any) -> Any:
@@ -51,6 +52,7 @@ def request(
     params: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     segment: str | None = None,
+    route: Mapping[str, str] | None = None,
 ) -> func.HttpRequest:
     """Return a request as the platform hands it over; `who` is the signed-in person.
 
@@ -63,7 +65,7 @@ def request(
         url=f"{ORIGIN}{path}",
         headers={**known, **(headers or {})},
         params=params or {},
-        route_params={"token": value, "id": value},
+        route_params={"token": value, "id": value, **(route or {})},
         body=body,
     )
 
@@ -104,6 +106,7 @@ class FakeDurable:
 
     started: list[tuple[str, str, Any]] = field(default_factory=list)
     rung: list[tuple[str, str]] = field(default_factory=list)
+    terminated: dict[str, str] = field(default_factory=dict)  # why, by instance
     known: dict[str, dict[str, Any]] = field(default_factory=dict)  # custom status by instance
     trouble: Exception | None = None
 
@@ -117,12 +120,19 @@ class FakeDurable:
         await self._work()
         self.rung.append((instance, event))
 
+    async def terminate(self, instance: str, why: str) -> None:
+        await self._work()
+        if instance not in self.known:
+            raise Exception(f"No instance with ID {instance} found.")  # as the SDK does
+        self.terminated[instance] = why
+
     async def get_status(self, instance: str) -> DurableOrchestrationStatus:
         await self._work()
         if instance not in self.known:
             return DurableOrchestrationStatus.from_json("")  # what the SDK makes of a 404
         now = "2026-11-23T09:00:00Z"
-        fields = {"instanceId": instance, "createdTime": now, "lastUpdatedTime": now, "runtimeStatus": "Running"}
+        runs = "Terminated" if instance in self.terminated else "Running"
+        fields = {"instanceId": instance, "createdTime": now, "lastUpdatedTime": now, "runtimeStatus": runs}
         return DurableOrchestrationStatus.from_json({**fields, "customStatus": self.known[instance]})
 
     async def _work(self) -> None:
@@ -201,6 +211,33 @@ class Edge:
         path, _, take = LINKS["~override~" in token]
         asked = request(f"/api/{path}/{token}", "POST", who, body, headers=present)
         return Answer(await plain_function(take)(asked, self.client))
+
+    def post(
+        self, function: Any, path: str, who: str | None, fields: Mapping[str, str], script: bool = False, **more: Any
+    ) -> Answer:
+        """Send a form from our page, or the same as a script's JSON. `more`: route values, and headers."""
+        route = {name: more.pop(name) for name in ("id", "repository", "environment") if name in more}
+        body = json.dumps(dict(fields)).encode() if script else urlencode(fields).encode()
+        sent = SCRIPT if script else {**FORM, **FROM_OUR_PAGE}
+        return self.raw(function, path, who, body, {**sent, **dashed(more)}, **route)
+
+    def raw(
+        self, function: Any, path: str, who: str | None, body: bytes, headers: Mapping[str, str] = SCRIPT, **route: str
+    ) -> Answer:
+        """Send bytes to a route that changes something."""
+        sent = {name: value for name, value in headers.items() if value}
+        asked = request(path, "POST", who, body, headers=sent, route=route)
+        clients = [self.client] if "client" in function.__code__.co_varnames else []
+        return self._run(self._answer(function(asked, *clients)))
+
+    async def _answer(self, work: Any) -> Answer:
+        return Answer(await work)
+
+    def audited(self, what: str) -> list[dict[str, Any]]:
+        """Return the records of the audit log about one kind of thing."""
+        files = [name for name in self.blobs.names("audit/") if name.endswith(".jsonl")]
+        lines = [line for name in files for line in (self.blobs.read(name) or b"").splitlines()]
+        return [record for record in map(json.loads, lines) if record["what"] == what]
 
     def votes(self, asked: ApprovalRequest) -> dict[str, tuple[str, str]]:
         """Return the stored votes: decision and comment by approver."""

@@ -27,13 +27,6 @@ def refused(caplog: Any) -> dict[str, Any]:
     return line
 
 
-def audited(edge: Edge, what: str) -> list[dict[str, Any]]:
-    """Return the records of the audit log about one kind of thing."""
-    files = [name for name in edge.blobs.names("audit/") if name.endswith(".jsonl")]
-    records = [json.loads(line) for name in files for line in (edge.blobs.read(name) or b"").splitlines()]
-    return [record for record in records if record["what"] == what]
-
-
 def test_looking_a_hundred_times_changes_nothing(edge: Edge) -> None:
     """Mail scanners and previews open links, signed in or not; the link still works afterwards."""
     token = edge.link(edge.open(), "maria")
@@ -602,7 +595,7 @@ def test_approving_in_the_face_of_debt_needs_the_waiver_and_a_reason(
     assert answer.status == status
     assert words in answer.text()
     assert edge.blobs.names(blob_names.votes(samples.RELEASE, "prod", 1)) == []
-    (trace,) = audited(edge, "refusal")
+    (trace,) = edge.audited("refusal")
     assert (trace["who"], trace["subject"]) == ("maria@acme.example", samples.RELEASE)
     assert words in trace["details"]["reason"]
 
@@ -620,7 +613,7 @@ def test_waiver_is_kept_with_the_vote_and_in_the_audit_log(edge: Edge) -> None:
     request = records.need_request(edge.blobs, samples.RELEASE, "prod")
     (vote,) = records.read_votes(edge.blobs, request)
     assert (vote.waives, vote.comment) == (True, "only a typo")
-    (trace,) = audited(edge, "vote")
+    (trace,) = edge.audited("vote")
     assert trace["evidence"] == request.digest
     assert trace["details"] == {
         "environment": "prod",
@@ -675,7 +668,7 @@ def test_vote_and_refusals_are_audited_once_each(edge: Edge) -> None:
         edge.send(token, "maria", form)
         edge.send(token, "maria", {**form, "decision": "reject"})
 
-    (vote,), (refusal,) = audited(edge, "vote"), audited(edge, "refusal")
+    (vote,), (refusal,) = edge.audited("vote"), edge.audited("refusal")
     assert (vote["who"], vote["evidence"], vote["details"]["decision"]) == (
         "maria@acme.example",
         asked.digest,

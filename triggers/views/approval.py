@@ -16,6 +16,7 @@ from triggers.views.common import (
     Link,
     MessageView,
     Moment,
+    approver_name,
     change_links,
     commit_view,
     count,
@@ -273,9 +274,7 @@ def _rules(request: ApprovalRequest, evidence: Evidence) -> tuple[str, ...]:
 
 
 def _approver(name: str, request: ApprovalRequest) -> str:
-    if name.startswith(GROUP):
-        return f"anybody in the Entra group {name.removeprefix(GROUP)}"
-    return f"@{name} (of {request.groups[name]})" if name in request.groups else f"@{name}"
+    return f"@{name} (of {request.groups[name]})" if name in request.groups else approver_name(name)
 
 
 def _voter(vote: Vote) -> str:

@@ -189,7 +189,7 @@ def test_member_of_a_group_is_spoken_to_by_name(page):
     approval = shown(page, data.GROUP, [vote], request=data.group_request())
 
     assert f"{data.GROUP}@contoso.example, you may decide" in approval.text(".call[role=status]")
-    assert "anybody in the Entra group 8d2f6c1e" in approval.text()
+    assert "the Entra group 8d2f6c1e" in approval.text()
     assert "joe@contoso.example (in the Entra group 8d2f6c1e" in approval.text("section[aria-labelledby=votes]")
     assert "asked for the 2nd time, on new evidence" in approval.text()
 

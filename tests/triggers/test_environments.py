@@ -1,0 +1,126 @@
+"""The environments' page, and lifting a hold: approvers only, and the hold that was seen."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapters import lanes, records
+from domain.lanes import Hold, Holder, Lane, Occupant, Waiting
+from tests import samples
+from tests.triggers.edge import Answer, Edge, plain_function, record, request
+from triggers import environments
+
+NOW = "2026-11-23T10:00:00Z"
+HOLD = Hold("priya@acme.example", "refunds are wrong", NOW, samples.RELEASE)
+NEWER = f"release-acme.helpdesk-{'d' * 40}"
+
+
+def keep(edge: Edge, environment: str = "prod", **fields: Any) -> None:
+    """Store a lane."""
+    known = replace(Lane(samples.REPOSITORY, environment, approvers=("maria",)), **fields)
+    lanes.change(edge.blobs, samples.REPOSITORY, environment, lambda _: known)
+
+
+def visit(edge: Edge, who: str | None = "maria") -> Answer:
+    """Open the page."""
+    asked = request("/api/environments", who=who)
+    return Answer(asyncio.run(plain_function(environments.environments)(asked)))
+
+
+def lift(
+    edge: Edge, who: str, fields: dict[str, str] | None = None, repository: str = "acme.helpdesk", **more: Any
+) -> Answer:
+    """Send the form, as the page made it for this person unless fields are given."""
+    fields = visit(edge, who).fields() if fields is None else fields
+    path = "/api/environments/acme.helpdesk/prod/lift"
+    function = plain_function(environments.lift_hold)
+    return edge.post(function, path, who, fields, repository=repository, environment="prod", **more)
+
+
+def test_page_shows_what_runs_who_deploys_and_who_waits_why(edge: Edge) -> None:
+    """In the order in which a release passes the environments, not by name."""
+    records.save_record(edge.blobs, record())
+    waiting = Waiting(NEWER, "d" * 40, 9, NOW, "behind c0ffee0, which deploys", NOW, True)
+    current = Occupant(samples.RELEASE, samples.SHA, 1, samples.IMAGE, NOW, "https://prod.example")
+    keep(edge, "prod", current=current, holder=Holder(samples.RELEASE, NOW), waiting=(waiting,))
+    keep(edge, "dev")
+    keep(edge, "nonprod")
+
+    answer = visit(edge)
+
+    assert [node.text() for node in answer.tree.css("h3")] == ["dev", "nonprod", "prod"]
+    for words in ("c0ffee0", "https://prod.example", "ddddddd", "behind c0ffee0, which deploys", "@maria", "deploying"):
+        assert words in answer.text()
+
+
+def test_page_is_for_people_who_are_signed_in(edge: Edge) -> None:
+    """Others get the way to the sign-in."""
+    keep(edge)
+
+    assert visit(edge, None).status == 401
+
+
+def test_hold_is_lifted_by_an_approver_and_kept_in_the_audit_log(edge: Edge) -> None:
+    """Who held it and why goes with it."""
+    keep(edge, hold=HOLD)
+    page = visit(edge)
+
+    answer = lift(edge, "maria")
+
+    assert "Held by priya@acme.example" in page.text()
+    assert (answer.status, answer.title) == (200, "Hold lifted")
+    assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").hold is None
+    (trace,) = edge.audited("hold-lifted")
+    assert (trace["who"], trace["subject"]) == ("maria@acme.example", samples.RELEASE)
+    assert trace["details"]["held"] == f"by priya@acme.example since {NOW}: refunds are wrong"
+
+
+def test_script_lifts_a_hold_with_the_same_rights(edge: Edge) -> None:
+    """JSON in, JSON out."""
+    keep(edge, hold=HOLD)
+
+    assert lift(edge, "jonas", {}, script=True).status == 403
+    assert lift(edge, "maria", {}, script=True).status == 202
+    assert lift(edge, "maria", {}, script=True).status == 409
+
+
+def test_nobody_else_lifts_it_and_the_page_offers_it_to_nobody_else(edge: Edge) -> None:
+    """That they tried is kept."""
+    keep(edge, hold=HOLD)
+    form = visit(edge, "maria").fields()
+
+    answer = lift(edge, "jonas", form)
+
+    assert visit(edge, "jonas").fields() == {}
+    assert "Only its approvers can lift it" in visit(edge, "jonas").text()
+    assert answer.status == 403
+    assert lift(edge, "jonas", {}, script=True).status == 403
+    assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").hold == HOLD
+    assert [trace["who"] for trace in edge.audited("refusal")] == ["jonas@acme.example"]
+
+
+def test_hold_that_came_after_the_page_stays(edge: Edge) -> None:
+    """Somebody else has gone back meanwhile, for a reason that nobody has read yet."""
+    keep(edge, hold=HOLD)
+    form = visit(edge).fields()
+    newer = replace(HOLD, at="2026-11-23T11:00:00Z", by="jonas@acme.example")
+    keep(edge, hold=newer)
+
+    answer = lift(edge, "maria", form)
+
+    assert answer.status == 409
+    assert "jonas@acme.example holds prod since, for another reason" in answer.text()
+    assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").hold == newer
+
+
+@pytest.mark.parametrize("repository", ["other.repo", "acme", "../..", "<script>"])
+def test_repository_that_is_not_configured_is_not_found(edge: Edge, repository: str) -> None:
+    """Nothing from an address becomes a blob's name."""
+    answer = lift(edge, "maria", {}, repository, script=True)
+
+    assert answer.status == 404
+    assert "write it as owner.name" in answer.html
