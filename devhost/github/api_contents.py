@@ -10,7 +10,7 @@ from aiohttp import web
 from devhost.github import people
 from devhost.github.git import ZEROS
 from devhost.github.refusals import Refused
-from devhost.github.rest import body, caller, optional_text, paged, repository, site, text, whether
+from devhost.github.rest import body, caller, optional_text, repository, site, text, whether
 from devhost.github.shapes import Json
 from devhost.github.store import Record
 
@@ -104,7 +104,7 @@ async def list_refs(request: web.Request) -> web.Response:
     found, at = repository(request), site(request)
     heads = sorted(at.double.git(found).heads().items())
     fitting = [head for head in heads if f"heads/{head[0]}".startswith(request.match_info["ref"])]
-    return paged(request, fitting, lambda head: at.shapes.reference(found, *head))
+    return web.json_response([at.shapes.reference(found, *head) for head in fitting])
 
 
 @routes.post("/repos/{owner}/{name}/git/refs")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -50,26 +49,6 @@ async def get_branch(request: web.Request) -> web.Response:
         raise Refused(404, "Branch not found")
     protection = people.protection(at.double, found, name)
     return web.json_response(at.shapes.branch(found, name, place.commit(sha), protection))
-
-
-@routes.get("/repos/{owner}/{name}/git/matching-refs/heads/{branch:.+}")
-async def list_matching_branches(request: web.Request) -> web.Response:
-    """Answer where the branches are whose names begin so; none is no error."""
-    found, at = repository(request), site(request)
-    heads = sorted(at.double.git(found).heads().items())
-    named = [(name, sha) for name, sha in heads if name.startswith(request.match_info["branch"])]
-    return web.json_response([_ref(request, found, name, sha) for name, sha in named])
-
-
-def _ref(request: web.Request, found: Record, branch: str, sha: str) -> dict[str, Any]:
-    at = site(request)
-    commit = at.shapes.api(found, f"/git/commits/{sha}")
-    return {
-        "ref": f"refs/heads/{branch}",
-        "node_id": f"REF_{sha[:12]}",
-        "url": at.shapes.api(found, f"/git/refs/heads/{quote(branch)}"),
-        "object": {"sha": sha, "type": "commit", "url": commit},
-    }
 
 
 @routes.get("/repos/{owner}/{name}/commits")

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from devhost.github import pulls, threads
+from devhost.github import pulls, reviews, threads
 from devhost.github.refusals import Refused
 from devhost.github.rest import body, caller, number, optional_text, paged, repository, site, text, whether
 from devhost.github.store import Record
@@ -115,3 +115,11 @@ async def merge_pull(request: web.Request) -> web.Response:
     merged = pulls.merge(site(request).double, found, pull["number"], caller(request), method, *words)
     answer = {"sha": merged["merge_commit_sha"], "merged": True, "message": "Pull Request successfully merged"}
     return web.json_response(answer)
+
+
+@routes.get(r"/repos/{owner}/{name}/pulls/{number:\d+}/reviews")
+async def list_reviews(request: web.Request) -> web.Response:
+    """Answer a pull request's reviews, oldest first."""
+    found, pull = found_pull(request)
+    at = site(request)
+    return paged(request, reviews.of_pull(at.double, pull), lambda review: at.shapes.review(found, review))

@@ -127,6 +127,14 @@ class Client:
         """Turn a pull request back into a draft."""
         return self._act(repository, number, "draft", by=by)
 
+    def review(self, repository: str, number: int, by: str, state: str, body: str = "") -> dict[str, Any]:
+        """Review a pull request: APPROVED, CHANGES_REQUESTED, COMMENTED or DISMISSED."""
+        return self._act(repository, number, "review", by=by, state=state, body=body)
+
+    def request_review(self, repository: str, number: int, logins: Iterable[str]) -> dict[str, Any]:
+        """Ask people, and nobody else, to review a pull request."""
+        return self._dict("POST", f"repositories/{repository}/pulls/{number}/reviewers", {"logins": list(logins)})
+
     def open_issue(
         self, repository: str, title: str, body: str = "", author: str = "ghost", labels: Iterable[str] = ()
     ) -> dict[str, Any]:

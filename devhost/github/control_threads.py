@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from devhost.github import checks, comments, issues, labels, marks, pulls, threads
+from devhost.github import checks, comments, issues, labels, marks, pulls, reviews, threads
 from devhost.github.control_marks import marks_of
 from devhost.github.rest import body, names, number, optional_text, repository, site, text, whether
 from devhost.github.store import Record
@@ -89,6 +89,18 @@ def _thread(request: web.Request, found: Record, which: int) -> dict[str, Any]:
         return {**at.shapes.full_issue(found, thread), **said}
     shas = [sha for sha in (thread["head_sha"], thread["merge_commit_sha"]) if sha]
     return {**at.shapes.pull(found, thread, told=True), **said, **marks_of(request, found, shas)}
+
+
+@routes.post(_HERE + r"/pulls/{number:\d+}/{act:review|reviewers}")
+async def review(request: web.Request) -> web.Response:
+    """Review a pull request as anybody, or ask people to."""
+    found, double, fields = repository(request), site(request).double, await body(request)
+    pull = pulls.find(double, found, number(request))
+    if request.match_info["act"] == "review":
+        reviews.give(double, pull, text(fields, "by", "ghost"), text(fields, "state"), text(fields, "body"))
+    else:
+        threads.touch(double, pull, reviewers=names(fields.get("logins")))
+    return web.json_response(_thread(request, found, pull["number"]))
 
 
 @routes.post(_HERE + r"/comments/{number:\d+}/{act:edit|delete}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from devhost.github import checks, limits, marks, people, pushes, threads
+from devhost.github import checks, limits, marks, people, pushes, reviews, threads
 from devhost.github.double import Double
 from devhost.github.git import FileChange, Git, MergeConflict
 from devhost.github.refusals import Refused, invalid
@@ -62,6 +62,7 @@ def open_pull(
         base_sha=bases[base],
         state="open",
         labels=[],
+        reviewers=[],
         created_at=now(),
         updated_at=now(),
         closed_at=None,
@@ -161,8 +162,9 @@ def merge(
         raise Refused(405, "Pull Request is not mergeable")
     if pull["draft"]:
         raise Refused(405, "Pull Request is still a draft")
-    for context in missing_checks(double, repository, pull):
-        raise Refused(405, f'Required status check "{context}" is expected.')
+    hindrance = _hindrance(double, repository, pull)
+    if hindrance:
+        raise Refused(405, hindrance)
     try:
         new = place.merge(base, pull["head_sha"], method, _message(double, repository, pull, method, title, text), by)
     except MergeConflict as error:
@@ -182,14 +184,19 @@ def _message(double: Double, repository: Record, pull: Record, method: str, titl
     return f"{title or usual}\n\n{text or pull['title']}\n"
 
 
-def missing_checks(double: Double, repository: Record, pull: Record) -> list[str]:
-    """Name the checks that the base branch requires and the head has not passed; skipped and neutral do pass."""
-    required = (people.protection(double, repository, pull["base"]) or {}).get("checks", [])
+def _hindrance(double: Double, repository: Record, pull: Record) -> str:
+    """Say what the base branch's protection still asks for: checks (skipped and neutral do pass), reviews."""
+    protection = people.protection(double, repository, pull["base"])
+    if protection is None:
+        return ""
     name, sha = repository["repository"], pull["head_sha"]
     passed = {one["context"] for one in marks.newest_statuses(double, repository, sha) if one["state"] == "success"}
     runs = checks.of_commit(double, name, sha)
     passed |= {one["name"] for one in runs if one["conclusion"] in ("success", "neutral", "skipped")}
-    return [context for context in required if context not in passed]
+    unpassed = [context for context in protection["checks"] if context not in passed]
+    if unpassed:
+        return f'Required status check "{unpassed[0]}" is expected.'
+    return reviews.missing(double, repository, pull, protection["reviews"])
 
 
 @dataclass(frozen=True)
@@ -234,7 +241,7 @@ def mergeable(double: Double, repository: Record, pull: Record) -> tuple[bool | 
 def _merge_state(double: Double, repository: Record, pull: Record) -> str:
     if pull["draft"]:
         return "draft"
-    if missing_checks(double, repository, pull):
+    if _hindrance(double, repository, pull):
         return "blocked"
     statuses = marks.newest_statuses(double, repository, pull["head_sha"])
     runs = checks.of_commit(double, repository["repository"], pull["head_sha"])

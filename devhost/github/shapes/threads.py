@@ -56,7 +56,7 @@ class Threads(Base):
             "_links": self._links(repository, pull),
             "merged_at": pull["merged_at"],
             "merge_commit_sha": pull["merge_commit_sha"],
-            "requested_reviewers": [],
+            "requested_reviewers": [self.user(login) for login in pull["reviewers"]],
             "requested_teams": [],
             "auto_merge": None,
             "draft": pull["draft"],
@@ -106,6 +106,24 @@ class Threads(Base):
             "sha": sha,
             "user": self.user(owner),
             "repo": self.repository(repository) if repository else None,
+        }
+
+    def review(self, repository: Record, review: Record) -> Json:
+        """A review of a pull request."""
+        pull = self.api(repository, f"/pulls/{review['number']}")
+        page = self.page(repository, f"/pull/{review['number']}#pullrequestreview-{review['id']}")
+        return {
+            "id": review["id"],
+            "node_id": f"PRR_{review['id']}",
+            "user": self.user(review["author"]),
+            "body": review["body"],
+            "state": review["state"],
+            "html_url": page,
+            "pull_request_url": pull,
+            "_links": {"html": {"href": page}, "pull_request": {"href": pull}},
+            "submitted_at": review["submitted_at"],
+            "commit_id": review["sha"],
+            "author_association": self.association(repository, review["author"]),
         }
 
     def issue(self, repository: Record, thread: Record) -> Json:
