@@ -50,7 +50,8 @@ def write_mark(pen: Pen, wanted: Status) -> Written:
 def _write_status(pen: Pen, wanted: Status) -> Written:
     commit = pen.place.get_commit(check_sha(wanted.sha))
     state, description = _STATUSES[wanted.state], short(wanted.description)
-    newest = next((one for one in commit.get_statuses() if one.context == wanted.context), None)
+    # The newest of each context; were ours not among the first of very many, it would be said twice.
+    newest = next((one for one in commit.get_combined_status().statuses if one.context == wanted.context), None)
     said = newest and (newest.state, newest.description or "", newest.target_url or "")
     if newest is None or said != (state, description, wanted.url):
         pen.spend()

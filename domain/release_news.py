@@ -21,7 +21,7 @@ def news(
     """
     changed = [stage for stage in record.stages if stage.name in stages]
     ended = record.outcome is not Outcome.RUNNING
-    urgent = ended or any(_people_decide(stage) and stage.state is StageState.RUNNING for stage in changed)
+    urgent = ended or any(_asks(stage) for stage in changed)
     statuses = (_status(record, stage, site, urgent) for stage in changed if not stage.name.startswith("deploy-"))
     body = messages.release_comment(record, site, links)
     comments = (
@@ -46,11 +46,11 @@ def followed(record: ReleaseRecord) -> list[int | None]:
 
 
 def _places(record: ReleaseRecord, changed: list[Stage], ended: bool) -> Iterator[int | None]:
-    """Yield where to comment: the end on every change, what people decide on three, all the rest on the first."""
+    """Yield where to comment: the end on every change, questions to people on three, all the rest on the first."""
     for number, place in enumerate(timeline.places_to_comment(record)):
         first = number == 0 and not _origin_unknown(record)
-        decision = number < FOLLOWED and any(_people_decide(stage) for stage in changed)
-        if ended or first or decision:
+        question = number < FOLLOWED and any(_asks(stage) for stage in changed)
+        if ended or first or question:
             yield place
 
 
@@ -59,17 +59,17 @@ def _origin_unknown(record: ReleaseRecord) -> bool:
     return prepares and not record.changes
 
 
-def _people_decide(stage: Stage) -> bool:
-    return stage.name.startswith("approve-") or stage.name == "override"
+def _asks(stage: Stage) -> bool:
+    people_decide = stage.name.startswith("approve-") or stage.name == timeline.OVERRIDE
+    return people_decide and stage.state is StageState.RUNNING
 
 
 def _status(record: ReleaseRecord, stage: Stage, site: str, urgent: bool) -> Status:
-    waits = _people_decide(stage) and stage.state is StageState.RUNNING
     return Status(
         record.repository,
         record.commit.sha,
         messages_github.status_context(stage.name),
-        StageState.WAITING.value if waits else stage.state.value,
+        StageState.WAITING.value if _asks(stage) else stage.state.value,
         messages_github.status_description(stage),
         stage.url or f"{site}/releases/{record.id}",
         messages_github.check_summary(record, stage, site),
