@@ -152,6 +152,10 @@ def test_what_is_written_is_read_back(key, who, details):
     [
         (lambda lines: lines.pop(1), f"{FILES[0]} line 2: record 2 is missing before record 3"),
         (
+            lambda lines: lines.insert(1, lines[0]),
+            f"{FILES[0]} line 2: record 1 stands behind record 1: moved or put there",
+        ),
+        (
             lambda lines: lines.insert(2, lines[0]),
             f"{FILES[0]} line 3: record 1 stands behind record 2: moved or put there",
         ),
