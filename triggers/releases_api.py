@@ -34,7 +34,7 @@ log = logging.getLogger("drawbridge.releases")
 
 @bp.route(route="releases/{id}/rollback", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @bp.durable_client_input(client_name="client")
-async def roll_back(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def ask_for_rollback(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Go back to this release in {"environment"}, because of {"reason"}; promotion is held until somebody lifts it."""
 
     async def act(who: Person) -> func.HttpResponse:
@@ -59,7 +59,7 @@ async def roll_back(req: func.HttpRequest, client: df.DurableOrchestrationClient
 
 @bp.route(route="releases/{id}/cancel", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
 @bp.durable_client_input(client_name="client")
-async def cancel(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+async def cancel_release(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """End a release that is on its way, because of {"reason"}. What is deployed stays; nothing that deploys is cut."""
 
     async def act(who: Person) -> func.HttpResponse:

@@ -43,7 +43,7 @@ def go_back(edge: Edge, who: str, fields: Mapping[str, str] = WHY, script: bool 
     """Ask to go back to samples.RELEASE."""
     action = releases_api.rollback_action(samples.RELEASE)
     sent = dict(fields) if script else sealed(edge, who, action, fields)
-    function = plain_function(releases_api.roll_back)
+    function = plain_function(releases_api.ask_for_rollback)
     return edge.post(function, action, who, sent, script=script, id=samples.RELEASE, **headers)
 
 
@@ -53,7 +53,7 @@ def cancel(edge: Edge, who: str | None, script: bool = False, **headers: str) ->
     fields = {"reason": "wrong branch"}
     sent = fields if script else sealed(edge, who or "", action, fields)
     return edge.post(
-        plain_function(releases_api.cancel), action, who, sent, script=script, id=samples.RELEASE, **headers
+        plain_function(releases_api.cancel_release), action, who, sent, script=script, id=samples.RELEASE, **headers
     )
 
 
@@ -172,7 +172,7 @@ def test_form_made_for_somebody_or_something_else_changes_nothing(edge: Edge) ->
     """The seal is for this person and this address."""
     in_prod(edge)
     action = releases_api.rollback_action(samples.RELEASE)
-    function = plain_function(releases_api.roll_back)
+    function = plain_function(releases_api.ask_for_rollback)
     forms_of_others = [
         sealed(edge, "jonas", action, WHY),
         sealed(edge, "maria", releases_api.cancel_action(samples.RELEASE), WHY),
@@ -191,7 +191,7 @@ def test_body_that_is_no_json_object_is_refused(edge: Edge, body: bytes) -> None
     """In words, as JSON."""
     in_prod(edge)
     action = releases_api.cancel_action(samples.RELEASE)
-    function = plain_function(releases_api.cancel)
+    function = plain_function(releases_api.cancel_release)
 
     answer = edge.raw(function, action, "maria", body, id=samples.RELEASE)
 
