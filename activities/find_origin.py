@@ -12,9 +12,10 @@ import azure.durable_functions as df
 from adapters import audit, connect, debts
 from adapters.blobs import Blobs
 from domain import blob_names, opt_out
+from domain.branch_line import AHEAD, BEHIND, DIVERGED, IDENTICAL, Commit, Line, following, position
 from domain.config import OptOutRule
 from domain.errors import DrawbridgeError, NotFound, as_answer
-from domain.git_flow import place
+from domain.git_flow import release_id
 from domain.models import OptOut, Origin
 from domain.opt_out import Facts
 from domain.wire import read
@@ -43,14 +44,15 @@ def find(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> Origin:
     """Ask GitHub, let the policy judge the opt-outs, and keep which release carries which change."""
     rule = read(OptOutRule, wanted["rule"]) if wanted["rule"] else None
     repository, sha = wanted["repository"], wanted["sha"]
-    found = github.find_origin(repository, sha, wanted["before"], rule.label if rule else "", wanted["branch"])
+    before = _begin(repository, sha, wanted["before"], github, blobs)
+    found = github.find_origin(repository, sha, before, rule.label if rule else "", wanted["branch"])
     judged = [judge(rule, facts, repository, github, blobs) for facts in found.facts] if rule else []
     _remember(wanted, found.origin, judged, blobs)
     return replace(
         found.origin,
         opt_outs=tuple(one for one in judged if not one.refused),
         refused=tuple(one for one in judged if one.refused),
-        position=place(_rewrites(repository, sha, found.rewritten, blobs), found.origin.position),
+        position=_place(wanted, found.origin.position, github, blobs),
     )
 
 
@@ -91,12 +93,37 @@ def _remember(wanted: dict[str, Any], origin: Origin, judged: Sequence[OptOut], 
         )
 
 
-def _rewrites(repository: str, sha: str, rewritten: bool, blobs: Blobs) -> int:
-    """Return how often the branch had been rewritten when this commit came, counting its own push."""
+def _begin(repository: str, sha: str, before: str, github: GitHub, blobs: Blobs) -> str:
+    """Return where the release's changes begin: behind a push that nobody here heard of, further back than its own.
 
-    def count(kept: Any) -> Any:
-        known = list(kept["rewrites"]) if kept else []
-        return {"rewrites": [*known, sha] if rewritten and sha not in known else known}
+    Otherwise the changes of a push whose webhook was lost would be in production, and no release would carry them.
+    """
+    newest = _line(repository, blobs).sha
+    unheard = before.strip("0") and not blobs.exists(blob_names.claim(release_id(repository, before)))
+    if unheard and newest and github.relation(repository, newest, sha) == AHEAD:
+        return newest
+    return before
 
-    known = blobs.change_json(blob_names.line(repository), count)["rewrites"]
-    return known.index(sha) + 1 if sha in known else len(known)
+
+def _place(wanted: dict[str, Any], count: int, github: GitHub, blobs: Blobs) -> int:
+    """Give the commit its position on the branch, and remember the newest one."""
+    repository, sha, branch = wanted["repository"], wanted["sha"], wanted["branch"]
+    line = _line(repository, blobs)
+    commit = Commit(sha, count)
+    if line.sha:
+        commit = replace(commit, relation=github.relation(repository, line.sha, sha))
+    if commit.relation in (BEHIND, DIVERGED):
+        has = [github.relation(repository, branch, one) in (BEHIND, IDENTICAL) for one in (sha, line.sha)]
+        commit = replace(commit, on_branch=has[0], newest_on_branch=has[1])
+    placed = position(line, commit)
+
+    def step(kept: Any) -> Any:
+        return asdict(following(read(Line, kept) if kept else Line(), sha, placed))
+
+    blobs.change_json(blob_names.line(repository), step)
+    return placed
+
+
+def _line(repository: str, blobs: Blobs) -> Line:
+    kept = blobs.read_json(blob_names.line(repository))
+    return read(Line, kept) if kept else Line()

@@ -21,7 +21,7 @@ from github.Repository import Repository
 from adapters import github_changes, github_listing, github_marks, github_people, github_refs, github_writes
 from adapters.github_calls import Steady, fetch
 from adapters.github_limits import check_sha
-from adapters.github_origin import Found, find_origin, opt_out_now
+from adapters.github_origin import Found, find_origin, opt_out_now, relation
 from domain.changes import ChangeFacts, Check
 from domain.errors import Invalid
 from domain.opt_out import Facts
@@ -140,6 +140,13 @@ class GitHub:
         place = self._repository(repository)
         target = branch or self._steady.call(lambda: place.default_branch)
         return find_origin(self._steady, repository, place, check_sha(sha), before, opt_out_label, target)
+
+    def relation(self, repository: str, base: str, head: str) -> str:
+        """Say where `head` stands to `base` (shas or branches): ahead, behind, identical or diverged.
+
+        What GitHub has forgotten, after a forced push, counts as diverged.
+        """
+        return relation(self._steady, self._repository(repository), base, head)
 
     def opt_out_now(self, repository: str, change: int, label: str) -> Facts | None:
         """Find the opt-out label as it stands on a change now, with who put it there; None when it is not there."""

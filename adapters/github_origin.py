@@ -15,6 +15,7 @@ from github.PullRequest import PullRequest
 from github.Repository import Repository
 
 from adapters.github_calls import Steady
+from domain.branch_line import DIVERGED
 from domain.errors import NotFound
 from domain.models import Change, Commit, Origin
 from domain.opt_out import Facts
@@ -28,13 +29,11 @@ ZEROS = "0" * 40
 class Found:
     """Where a release comes from, and what the policy must know before an opt-out is honoured.
 
-    `origin.position` counts the commits up to this one: a descendant always has more. After a rewritten branch that
-    says nothing about what was there before.
+    `origin.position` counts the commits up to this one: a descendant always has more.
     """
 
     origin: Origin
     facts: tuple[Facts, ...]
-    rewritten: bool
 
 
 def find_origin(
@@ -42,8 +41,7 @@ def find_origin(
 ) -> Found:
     """Find the changes merged into the branch between `before` and `sha`; see GitHub.find_origin."""
     head = steady.call(lambda: place.get_commit(sha).complete())
-    pushed, rewritten = _pushed(steady, place, sha, before)
-    pushed = pushed or [head]
+    pushed = _pushed(steady, place, sha, before) or [head]
     changes: list[Change] = []
     facts: list[Facts] = []
     for pull in _merged_pulls(steady, place, [commit.sha for commit in pushed], branch):
@@ -54,7 +52,7 @@ def find_origin(
     people = {person for commit in pushed for person in (_author(commit), _login(commit.committer)) if person}
     count = steady.call(lambda: place.get_commits(sha=sha).totalCount)
     origin = Origin(_commit(name, head), tuple(changes), (), tuple(sorted(people - {WEB_FLOW})), position=count)
-    return Found(origin, tuple(facts), rewritten)
+    return Found(origin, tuple(facts))
 
 
 def opt_out_now(steady: Steady, place: Repository, number: int, label: str) -> Facts | None:
@@ -74,16 +72,23 @@ def _facts(steady: Steady, pull: PullRequest, event: IssueEvent | None) -> list[
     return [Facts(pull.number, event.label.name, by, at, pull.body or "", tuple(sorted(paths)))]
 
 
-def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> tuple[list[GithubCommit], bool]:
-    """List what the push brought, newest first (nothing when only `sha` is known to be new), and whether it rewrote."""
+def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> list[GithubCommit]:
+    """List what the push brought, newest first; nothing when only `sha` itself is known to be new."""
     if before in ("", ZEROS):
-        return [], False
+        return []
     try:
-        comparison = steady.call(lambda: place.compare(before, sha))
         # Forced back to an older commit, the branch has nothing new: the release is that commit's.
-        return steady.call(lambda: list(islice(comparison.commits.reversed, COMMITS))), comparison.status != "ahead"
+        return steady.call(lambda: list(islice(place.compare(before, sha).commits.reversed, COMMITS)))
     except NotFound:
-        return [], True  # a forced push, and GitHub has forgotten what was there before
+        return []  # a forced push, and GitHub has forgotten what was there before
+
+
+def relation(steady: Steady, place: Repository, base: str, head: str) -> str:
+    """Return where `head` stands to `base`; see GitHub.relation."""
+    try:
+        return steady.call(lambda: place.compare(base, head).status)
+    except NotFound:
+        return DIVERGED
 
 
 def _merged_pulls(steady: Steady, place: Repository, pushed: list[str], branch: str) -> Iterator[PullRequest]:

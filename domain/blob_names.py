@@ -120,7 +120,7 @@ def opt_outs(release: str) -> str:
 
 
 def line(repository: str) -> str:
-    """Name how often a release branch was rewritten: what orders its commits."""
+    """Name the newest commit of a release branch that has a position."""
     return f"lines/{_flat(repository)}.json"
 
 

@@ -12,7 +12,6 @@ from domain.errors import Ignored
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 
 NO_COMMIT = "0" * 40
-MOST_COMMITS = 10**9  # of one branch
 
 
 @dataclass(frozen=True)
@@ -302,14 +301,6 @@ def label_id(look: LookAtLabel) -> str:
 def nightly_id(repository: str, date: str) -> str:
     """Name a repository's one nightly run of a date (YYYY-MM-DD)."""
     return f"nightly-{_flat(repository)}-{date}"
-
-
-def place(rewrites: int, commits: int) -> int:
-    """Order the commits of a release branch: later rewritten, or with more commits behind it, is newer.
-
-    A descendant has more commits than its ancestors; over a rewritten branch (forced push) commits cannot be counted.
-    """
-    return rewrites * MOST_COMMITS + commits
 
 
 def _flat(repository: str) -> str:

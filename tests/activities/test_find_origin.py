@@ -14,6 +14,7 @@ from adapters import debts, records
 from domain import blob_names, timeline
 from domain.config import OptOutRule
 from domain.debts import incur
+from domain.git_flow import release_id
 from tests import samples
 from tests.activities.conftest import AT, World, run
 
@@ -128,6 +129,31 @@ def test_rewritten_branch_comes_after_everything_before_it(world: World) -> None
 
     assert rewritten > position
     assert find(world, pushed, before=long)["origin"]["position"] == rewritten
+
+
+def test_forced_back_branch_goes_on_from_there(world: World) -> None:
+    """Nobody heard of the force; what comes on top of it is newer than what was thrown away."""
+    first = world.record.commit.sha
+    thrown_away = find(world, world.merge()["merge_commit_sha"], before=first)["origin"]["position"]
+    world.double.move_branch(world.repository, "main", first)
+    pushed = world.double.push(world.repository, "main", {"z": "z"})
+
+    assert find(world, pushed, before=first)["origin"]["position"] > thrown_away
+
+
+def test_changes_of_a_push_that_nobody_heard_of_come_with_the_next(world: World) -> None:
+    """Its webhook was lost: they would go out without any release that carries them."""
+    first = world.record.commit.sha
+    find(world, first)
+    lost = world.merge()
+    heard = world.merge()
+
+    found = find(world, heard["merge_commit_sha"], before=lost["merge_commit_sha"])["origin"]
+    assert [change["number"] for change in found["changes"]] == [lost["number"], heard["number"]]
+
+    world.blobs.create(blob_names.claim(release_id(world.repository, lost["merge_commit_sha"])), b"{}")
+    again = find(world, heard["merge_commit_sha"], before=lost["merge_commit_sha"])["origin"]
+    assert [change["number"] for change in again["changes"]] == [heard["number"]]
 
 
 # Toggles after the merge.

@@ -190,16 +190,20 @@ def test_newer_commits_have_a_greater_position(world):
     assert origin(world, world.first).position < origin(world, first).position < origin(world, second).position
 
 
-def test_rewritten_branch_is_told_apart_from_one_that_moved_on(world):
+def test_where_commits_stand_to_each_other(world):
     """Forced away, forced back, or from a commit that GitHub has forgotten."""
     ahead = merged(world, "alex/1-x")["merge_commit_sha"]
     rewritten = world.double.push(world.repository, "main", {"y.txt": "y"}, base=world.first, force=True)
 
-    assert not find(world, ahead).rewritten
-    assert find(world, rewritten, before=ahead).rewritten
-    assert find(world, world.first, before=ahead).rewritten
-    assert find(world, rewritten, before="a" * 40).rewritten
-    assert not find(world, rewritten, before=ZEROS).rewritten
+    def relation(base, head):
+        return world.github.relation(world.repository, base, head)
+
+    assert relation(world.first, ahead) == "ahead"
+    assert relation(ahead, world.first) == "behind"
+    assert relation(ahead, rewritten) == "diverged"
+    assert relation("a" * 40, rewritten) == "diverged"
+    assert (relation("main", rewritten), relation("main", world.first)) == ("identical", "behind")
+    assert relation("main", ahead) == "diverged"
 
 
 def test_new_branch_counts_as_a_push_of_its_head(world):
