@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import azure.durable_functions as df
@@ -16,6 +17,7 @@ from domain.wire import read
 from settings import Settings, current
 
 bp = df.Blueprint()
+log = logging.getLogger("drawbridge.github")
 SECONDS = 5.0  # for what people wait for; a timer delivers the rest
 
 
@@ -39,9 +41,16 @@ def tell(record: ReleaseRecord, stages: list[str], settings: Settings, box: Outb
     news = release_news.news(record, stages, f"{settings.public_url}/api", approval_links(record, settings, box.blobs))
     box.post(*news)
     if any(message.urgent for message in news):
-        box.drain(SECONDS)
+        _deliver(box)
     refusals = (outbox.refused(box.blobs, message) for message in news)
     return next((messages.refused_by_github(one.reason) for one in refusals if one), "")
+
+
+def _deliver(box: Outbox) -> None:
+    try:
+        box.drain(SECONDS)
+    except Exception:  # the messages are kept: whatever goes wrong here is the timer's to try again, not the release's
+        log.exception("what people wait for could not be delivered at once")
 
 
 def approval_links(record: ReleaseRecord, settings: Settings, blobs: Blobs) -> dict[str, dict[str, str]]:

@@ -24,19 +24,6 @@ from domain.watching import latency_p95
 
 STATUS_PREFIX = "drawbridge"
 
-# GitHub has no "skipped" status: pending is the only one that is neither green nor red.
-_GITHUB_STATES = {
-    StageState.WAITING: "pending",
-    StageState.RUNNING: "pending",
-    StageState.PASSED: "success",
-    StageState.FAILED: "failure",
-    StageState.INCONCLUSIVE: "error",
-    StageState.SKIPPED: "pending",
-    StageState.REJECTED: "failure",
-    StageState.EXPIRED: "failure",
-    StageState.CANCELLED: "error",
-}
-
 _SIGNS = {
     StageState.WAITING: "▫️",
     StageState.RUNNING: "⏳",
@@ -65,12 +52,6 @@ def stage_title(name: str) -> str:
         return _TITLES[name]
     verb, _, environment = name.partition("-")
     return {"deploy": f"Deploy to {environment}", "approve": f"Approval for {environment}"}.get(verb, name)
-
-
-def commit_status(stage: Stage) -> tuple[str, str, str]:
-    """Return the context, GitHub state and description of a stage's commit status."""
-    detail = f": {stage.detail}" if stage.detail else ""
-    return f"{STATUS_PREFIX}/{stage.name}", _GITHUB_STATES[stage.state], f"{stage.state.value}{detail}"
 
 
 def headline(record: ReleaseRecord) -> str:

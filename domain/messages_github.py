@@ -14,7 +14,7 @@ EVALUATE_FULLY = Button("evaluate-full", "Evaluate fully", "Run the full evaluat
 
 def status_context(stage: str) -> str:
     """Name a stage's check run or commit status."""
-    return f"drawbridge/{stage}"
+    return f"{messages.STATUS_PREFIX}/{stage}"
 
 
 def status_description(stage: Stage) -> str:

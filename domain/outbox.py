@@ -303,7 +303,7 @@ class Pace:
 
     def away(self, why: str, retry_after: float | None, now: float) -> Pace:
         """Leave GitHub alone for as long as it asks, or else longer with each failure in a row."""
-        pause = min(FIRST_BACK_OFF * 2**self.failures, LONGEST_OUTAGE_PAUSE) if retry_after is None else retry_after
+        pause = _back_off(self.failures, LONGEST_OUTAGE_PAUSE) if retry_after is None else retry_after
         return replace(self, not_before=now + pause, failures=self.failures + 1, why=why)
 
     def well(self) -> Pace:
@@ -376,12 +376,16 @@ def due(waiting: Iterable[Queued], now: float) -> list[Queued]:
 
 def failed(queued: Queued, now: float) -> Queued:
     """Try a message again later, and later each time: something in it may be what GitHub breaks at."""
-    pause = min(FIRST_BACK_OFF * 2**queued.tries, LONGEST_BACK_OFF)
-    return replace(queued, tries=queued.tries + 1, not_before=now + pause)
+    return replace(queued, tries=queued.tries + 1, not_before=now + _back_off(queued.tries, LONGEST_BACK_OFF))
 
 
 def _due_at(queued: Queued) -> float:
     return max(queued.not_before, queued.since + (0.0 if queued.message.urgent else PAUSE))
+
+
+def _back_off(failures: int, longest: float) -> float:
+    # After a day of failures the power would be no number any more.
+    return min(FIRST_BACK_OFF * 2.0 ** min(failures, 10), longest)
 
 
 def _seconds(at: str) -> float:

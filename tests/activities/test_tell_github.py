@@ -10,7 +10,7 @@ import pytest
 
 from activities.open_approval import open_approval
 from activities.tell_github import tell_github
-from adapters.outbox import Drained
+from adapters.outbox import Drained, Outbox
 from domain import approvals, timeline
 from domain.config import Environment
 from domain.models import ApprovalRequest, Outcome, ReleaseRecord, StageState
@@ -168,6 +168,18 @@ def test_github_being_away_delays_the_news_and_nothing_else(world: World) -> Non
     world.deliver()
     assert world.deliver() == Drained()
     assert sorted(world.statuses()) == [("drawbridge/approve-prod", "pending"), ("drawbridge/prepare", "success")]
+    assert set(links(world.comments(1)[0])) == set(APPROVERS)
+
+
+def test_fault_in_the_delivery_is_not_the_releases(world: World, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    """The links are kept, and arrive with the timer."""
+    record, _ = waiting_for_prod(world)
+    with monkeypatch.context() as broken:
+        broken.setattr(Outbox, "drain", lambda *_: 1 / 0)
+        assert tell(world, record, "approve-prod") == ""
+
+    assert "could not be delivered at once" in caplog.text
+    world.deliver()
     assert set(links(world.comments(1)[0])) == set(APPROVERS)
 
 

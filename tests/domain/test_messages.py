@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain import messages, timeline
-from domain.models import Comparison, OptOut, Outcome, RowChange, StageState, Verdict, Vote
+from domain.models import Comparison, Outcome, RowChange, StageState, Verdict, Vote
 from tests import samples
 
 AT = "2026-11-23T09:00:00Z"
@@ -31,39 +31,6 @@ def test_comment_has_a_link_for_each_approver() -> None:
     assert "**Approval for prod** – each link works only for its person, signed in:" in body
     assert "- @maria: [look at the evidence and decide](https://x/1)" in body
     assert "- @jonas: [look at the evidence and decide](https://x/2)" in body
-
-
-def test_skipped_evaluation_is_never_green() -> None:
-    """GitHub shows pending, which neither passes nor fails, and says who skipped it."""
-    opt_out = OptOut("skip-e2e-evaluation", 7, "alex", AT)
-    skipped = timeline.end(
-        samples.record(), "evaluate-full", StageState.SKIPPED, AT, messages.skipped_because([opt_out])
-    )
-    stage = next(stage for stage in skipped.stages if stage.name == "evaluate-full")
-
-    context, state, description = messages.commit_status(stage)
-
-    assert (context, state) == ("drawbridge/evaluate-full", "pending")
-    assert description == "skipped: skipped by @alex: label skip-e2e-evaluation on change #7"
-
-
-@pytest.mark.parametrize(
-    ("state", "github"),
-    [
-        (StageState.RUNNING, "pending"),
-        (StageState.PASSED, "success"),
-        (StageState.FAILED, "failure"),
-        (StageState.INCONCLUSIVE, "error"),
-        (StageState.REJECTED, "failure"),
-        (StageState.EXPIRED, "failure"),
-        (StageState.CANCELLED, "error"),
-    ],
-)
-def test_only_a_passed_stage_is_a_success_on_github(state: StageState, github: str) -> None:
-    """A required status lets nothing through that did not pass."""
-    stage = next(iter(timeline.end(samples.record(), "validate", state, AT).stages[1:]))
-
-    assert messages.commit_status(stage)[1] == github
 
 
 def test_rows_that_got_worse_are_named_by_id_only() -> None:

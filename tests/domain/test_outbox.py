@@ -229,6 +229,16 @@ def test_github_is_left_alone_for_as_long_as_it_asks() -> None:
     assert pace.well().wait(1, NOW) == 0
 
 
+def test_outage_of_days_ends_like_any_other() -> None:
+    """The pause stays what it is, however often GitHub did not answer."""
+    pace, queued = Pace(), Queued(comment(), NOW)
+    for _ in range(2000):
+        pace, queued = pace.away("is in trouble", None, NOW), failed(queued, NOW)
+
+    assert pace.wait(1, NOW) == 60
+    assert queued.not_before == NOW + 120
+
+
 @pytest.mark.parametrize(("annotations", "writes"), [(0, 1), (1, 1), (50, 1), (51, 2), (143, 3)])
 def test_status_costs_a_write_for_each_fifty_annotations(annotations: int, writes: int) -> None:
     """GitHub takes no more at once."""
