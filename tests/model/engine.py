@@ -259,12 +259,10 @@ class Engine:
     def run(self, number: int) -> None:
         """Let one thing happen of what is ready."""
         work = self.ready.pop(number)
-        instance = self.instances.get(work.instance)
-        if instance is None or instance.execution != work.execution or self.finished(work.instance):
-            return
-        if work.activity:
+        instance = self.instances[work.instance]
+        if work.activity:  # also for one that was terminated: Durable does not call back what it has handed out
             self._run_activity(instance, work, work.activity)
-        elif work.event:
+        elif work.event and instance.execution == work.execution and not self.finished(work.instance):
             self._deliver(instance, work.event)
 
     def restart(self) -> None:
@@ -293,15 +291,16 @@ class Engine:
             raise
         except Exception as error:
             reason = f"Activity function '{asked.name}' failed:  {type(error).__name__}: {error}"
-            self._send(instance, HistoryEventType.TASK_FAILED, {**number, "Reason": reason, "Details": ""})
+            told = {**number, "Reason": reason, "Details": ""}
+            self._send(instance, HistoryEventType.TASK_FAILED, told, work.execution)
             return
         if self.dies_after(asked.name):
             self.ready.append(work)
             raise Crash(asked.name)
-        self._send(instance, HistoryEventType.TASK_COMPLETED, {**number, "Result": result})
+        self._send(instance, HistoryEventType.TASK_COMPLETED, {**number, "Result": result}, work.execution)
 
-    def _send(self, instance: Instance, kind: HistoryEventType, fields: dict[str, Any]) -> None:
-        self.ready.append(Work(instance.id, instance.execution, Event(kind, self.now, fields)))
+    def _send(self, instance: Instance, kind: HistoryEventType, fields: dict[str, Any], execution: int = 0) -> None:
+        self.ready.append(Work(instance.id, execution or instance.execution, Event(kind, self.now, fields)))
 
     def _deliver(self, instance: Instance, event: Event) -> None:
         """Play one episode: its clock is when it happens, not when its message was sent."""

@@ -6,19 +6,23 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
-import itertools
+import json
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
+from adapters.github_listing import Answer
 from adapters.github_origin import Found
 from adapters.github_refs import Head
+from domain.changes import ChangeFacts, Check, CheckState
 from domain.errors import Conflict, Forbidden, NotFound, Unavailable
 from domain.models import Change, Commit, Origin
 from domain.opt_out import Facts
@@ -95,11 +99,17 @@ class Forge:
         self.revisions: dict[str, Revision] = {}
         self.branches: dict[str, str] = {}
         self.pulls: dict[int, Pull] = {}
-        self.deliveries: list[Delivery] = []
+        self.events: list[tuple[int, str, str, str, datetime]] = []  # change, event, label, actor, when
+        self.deliveries: list[Delivery] = []  # on their way
+        self.guids: list[str] = []  # of every delivery there ever was
         self.moves: list[tuple[str, str, str]] = []  # branch, before, after: each push there ever was
-        self._numbers = itertools.count(1)
         root = self._commit((), "sam", "Begin", tuple(sorted(files.items())))
         self.branches = {"main": root, "develop": root}
+
+    def adopt(self, other: Forge) -> None:
+        """Begin as another forge ended."""
+        kept = {name: copy.deepcopy(value) for name, value in vars(other).items() if isinstance(value, dict | list)}
+        vars(self).update(kept)
 
     def push(self, branch: str, author: str, message: str, changed: Mapping[str, str] | None = None) -> str:
         """Commit on top of a branch and push that."""
@@ -111,6 +121,10 @@ class Forge:
         """Move a branch to another commit, whatever was there."""
         return self._move(branch, sha, author, forced=True)
 
+    def rewrite(self, branch: str, onto: str, author: str, message: str) -> str:
+        """Force a branch to a new commit on top of an older one."""
+        return self.force_push(branch, self._commit((onto,), author, message, self.revisions[onto].files), author)
+
     def open_change(
         self, branch: str, base: str, author: str, body: str = "", changed: Mapping[str, str] | None = None
     ) -> Pull:
@@ -118,7 +132,7 @@ class Forge:
         start = self.revisions[self.branches[base]]
         files = tuple(sorted({**dict(start.files), **(changed or {})}.items()))
         head = self._commit((start.sha,), author, f"Work on {branch}", files)
-        number = next(self._numbers)
+        number = len(self.pulls) + 1
         title, paths = f"Change {number}", tuple(sorted(changed or ()))
         pull = Pull(number, author, title, body, branch, base, head, (head,), paths)
         self.pulls[number] = pull
@@ -133,7 +147,7 @@ class Forge:
         files = tuple(sorted({**dict(base.files), **dict(head.files)}.items()))
         pull.merge_sha = self._commit((base.sha, head.sha), by, f"Merge change #{number}", files)
         pull.open, pull.merged_by, pull.merged_at = False, by, self.clock()
-        pull.marks.append(("merged", "", by, self.clock()))
+        self._mark(pull, "merged", "", by)
         self._move(pull.base, pull.merge_sha, by)
         self._tell_pull(pull, "closed", by)
         return pull.merge_sha
@@ -143,7 +157,7 @@ class Forge:
         pull = self.pulls[number]
         if (label in self.labels(number)) is on:
             return
-        pull.marks.append(("labeled" if on else "unlabeled", label, by, self.clock()))
+        self._mark(pull, "labeled" if on else "unlabeled", label, by)
         self._tell_pull(pull, "labeled" if on else "unlabeled", by, label)
 
     def labels(self, number: int) -> dict[str, tuple[str, datetime]]:
@@ -171,6 +185,10 @@ class Forge:
         """Return what a commit has and another has not, oldest first."""
         new = self.ancestors(sha) - (self.ancestors(before) if before in self.revisions else set())
         return sorted((self.revisions[one] for one in new), key=lambda one: (one.position, one.at, one.sha))
+
+    def _mark(self, pull: Pull, event: str, label: str, by: str) -> None:
+        pull.marks.append((event, label, by, self.clock()))
+        self.events.append((pull.number, event, label, by, self.clock()))
 
     def _move(self, branch: str, sha: str, by: str, forced: bool = False) -> str:
         before = self.branches.get(branch, NOBODY)
@@ -221,9 +239,8 @@ class Forge:
 
     def _tell(self, event: str, payload: dict[str, Any], by: str = "sam") -> None:
         whole = {**payload, "repository": {"full_name": self.repository}, "sender": {"login": by}}
-        self.deliveries.append(Delivery(event, whole, f"delivery-{len(self.moves)}-{next(self._guids)}"))
-
-    _guids = itertools.count(1)
+        self.guids.append(event)
+        self.deliveries.append(Delivery(event, whole, f"delivery-{len(self.guids)}"))
 
 
 def _text(moment: datetime) -> str:
@@ -287,6 +304,36 @@ class MemoryGitHub:
     ) -> Found:
         return self._ask("find_origin", repository, lambda: self._origin(sha, before, opt_out_label, branch or "main"))
 
+    def change_facts(self, repository: str, change: int) -> ChangeFacts:
+        return self._ask("change_facts", repository, lambda: self._change_facts(self._pull(change)))
+
+    def changed_files(self, repository: str, change: int) -> tuple[str, ...]:
+        return self._ask("changed_files", repository, lambda: self._pull(change).paths)
+
+    def checks_of(self, repository: str, sha: str, names: Collection[str]) -> tuple[Check, ...]:
+        return self._ask("checks_of", repository, lambda: tuple(Check(name, CheckState.PASSED) for name in names))
+
+    @property
+    def is_app(self) -> bool:
+        return False
+
+    def look(self, repository: str, path: str, etag: str = "") -> Answer:
+        """Answer a path of the API, as far as the reconciler asks; what is as it was comes without data."""
+
+        def answer() -> Answer:
+            data = self._at(path)
+            now = hashlib.sha256(json.dumps(data).encode()).hexdigest()
+            return Answer(None if now == etag else data, now)
+
+        return self._ask("look", repository, answer)
+
+    def relation(self, repository: str, base: str, head: str) -> str:
+        def look() -> str:
+            shas = [self.forge.branches.get(one, one) for one in (base, head)]
+            return self._compared(*shas) if all(sha in self.forge.revisions for sha in shas) else "diverged"
+
+        return self._ask("relation", repository, look)
+
     def opt_out_now(self, repository: str, change: int, label: str) -> Facts | None:
         def look() -> Facts | None:
             pull, labels = self._pull(change), self.forge.labels(change)
@@ -316,6 +363,67 @@ class MemoryGitHub:
             self.forge.issues.setdefault(message.marker, []).append(message)
         return Written(1, f"https://github.example/{message.subject}")
 
+    def _at(self, path: str) -> Any:
+        forge, place = self.forge, path.partition("?")[0]
+        if place.startswith("/git/matching-refs/heads/"):
+            name = unquote(place.removeprefix("/git/matching-refs/heads/"))
+            url = f"https://api.github.example/repos/{forge.repository}/git/refs/heads/"
+            found = {one: sha for one, sha in forge.branches.items() if one.startswith(name)}
+            return [
+                {"ref": f"refs/heads/{one}", "url": f"{url}{one}", "object": {"sha": sha}} for one, sha in found.items()
+            ]
+        if place == "/commits":
+            known = forge.between("", path.partition("sha=")[2].partition("&")[0])[::-1]
+            return [{"sha": one.sha, "author": {"login": one.author}} for one in known[:100]]
+        if place.startswith("/compare/"):
+            return {"status": self._compared(*place.removeprefix("/compare/").split("..."))}
+        if place == "/issues/events":
+            return [self._event(number, *event) for number, event in enumerate(forge.events, 1)][:-101:-1]
+        if place.startswith("/pulls"):
+            return self._pulls_at(place.removeprefix("/pulls"), "&page=1" in path)
+        if place == "/issues/comments":
+            return []  # nobody asks for evaluations here
+        raise NotFound(f"nobody has thought of {path}")
+
+    def _pulls_at(self, place: str, first: bool) -> Any:
+        if place:
+            return self.forge.shown(self._pull(int(place.removeprefix("/"))))
+        return [self.forge.shown(pull) for pull in self.forge.pulls.values() if pull.open and first]
+
+    def _compared(self, before: str, after: str) -> str:
+        if before == after:
+            return "identical"
+        if self._revision(before).sha in self.forge.ancestors(after):
+            return "ahead"
+        return "behind" if after in self.forge.ancestors(before) else "diverged"
+
+    def _event(self, number: int, change: int, event: str, label: str, by: str, at: datetime) -> dict[str, Any]:
+        pull = self.forge.shown(self.forge.pulls[change])
+        issue = {"number": change, "pull_request": {"merged_at": pull["merged_at"]}}
+        named = {"label": {"name": label}} if label else {}
+        return {"id": number, "event": event, "actor": {"login": by}, "created_at": _text(at), "issue": issue, **named}
+
+    def _change_facts(self, pull: Pull) -> ChangeFacts:
+        return ChangeFacts(
+            repository=self.forge.repository,
+            number=pull.number,
+            title=pull.title,
+            author=pull.author,
+            head=pull.head,
+            branch=pull.branch,
+            base=pull.base,
+            fork=False,
+            draft=pull.draft,
+            open=pull.open,
+            url=f"https://github.example/pull/{pull.number}",
+            labels=tuple(self.forge.labels(pull.number)),
+            merged_by=pull.merged_by,
+            mergeable=True,
+            merge_state="clean",
+            reviewers=(),
+            objections=(),
+        )
+
     def _merge(self, message: Merge) -> None:
         pull = self._pull(message.change)
         if pull.merged_at and pull.head == message.sha:
@@ -328,7 +436,6 @@ class MemoryGitHub:
         head = self._revision(sha)
         known = before in self.forge.revisions
         pushed = self.forge.between(before, sha) if known else []
-        rewritten = before != NOBODY and (not known or before not in self.forge.ancestors(sha) or before == sha)
         commits = {one.sha for one in pushed or [head]}
         pulls = [pull for pull in self.forge.pulls.values() if pull.merge_sha in commits and pull.base == branch]
         facts = []
@@ -340,7 +447,7 @@ class MemoryGitHub:
         )
         authors = tuple(sorted({one.author for one in pushed or [head]}))
         origin = Origin(commit, tuple(_change(pull) for pull in pulls), (), authors, head.position)
-        return Found(origin, tuple(facts), rewritten)
+        return Found(origin, tuple(facts))
 
     def _ask(self, method: str, repository: str, work: Callable[[], T]) -> T:
         fault = self.faults(method)

@@ -44,6 +44,13 @@ class MemoryCompute:
     kinds: dict[str, str] = field(default_factory=dict)
     counts: dict[str, tuple[int, int]] = field(default_factory=dict)
     cancelled: set[str] = field(default_factory=set)
+    ids: list[str] = field(default_factory=list)  # of the rows of every dataset
+
+    def adopt(self, other: MemoryCompute) -> None:
+        """Know the jobs of another compute."""
+        self.due.update(other.due)
+        self.kinds.update(other.kinds)
+        self.counts.update(other.counts)
 
     def submit(self, job: Job) -> None:
         self.kinds[job.name] = job.kind
@@ -66,8 +73,6 @@ class MemoryCompute:
             start, stop = self.counts[name]
             path.write_text("".join(_row(self.ids[number], scores[number % 2]) for number in range(start, stop)))
         return path
-
-    ids: list[str] = field(default_factory=list)
 
     def cancel(self, name: str) -> None:
         self.cancelled.add(name)

@@ -51,9 +51,16 @@ class MemoryBlobs(Blobs):
         self._written: dict[str, datetime] = {}
 
     def copy_from(self, other: MemoryBlobs) -> None:
-        """Take over everything another container holds."""
+        """Take everything another container holds."""
         with other._lock:
-            self._blobs, self._written = dict(other._blobs), dict(other._written)
+            self._blobs.update(other._blobs)
+            self._written.update(other._written)
+
+    def without_faults(self) -> MemoryBlobs:
+        """Return another way to the same blobs, for whoever only looks on."""
+        view = MemoryBlobs(clock=self._clock)
+        view._lock, view._blobs, view._written = self._lock, self._blobs, self._written
+        return view
 
     def read_with_etag(self, name: str) -> tuple[bytes, str] | None:
         return self._do(name, lambda: self._blobs.get(name))

@@ -6,6 +6,7 @@ made to do; never by what the app says it decided.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any
 
 from domain import approvals, blob_names
 from domain.config import Config, Environment, read_config
-from domain.models import ReleaseRecord, Verdict
+from domain.models import ReleaseRecord, StageState, Verdict
 from domain.windows import next_open, parse_window
 from domain.wire import read
 from tests.model.hosting import commit_of
@@ -25,7 +26,7 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Ballot:
-    """A form that a person sent and the app took: what it decided, and the evidence that the person had seen."""
+    """A form that a person sent and the app did not refuse: what it decided, and the evidence the person had seen."""
 
     release: str
     environment: str
@@ -33,6 +34,7 @@ class Ballot:
     decision: str
     digest: str
     waives: bool = False
+    sure: bool = True  # the app said that it is recorded; else it may be
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,16 @@ class Watch:
         self.world = world
         self.ballots: list[Ballot] = []
         self.deployed: dict[str, list[Deployed]] = {}
-        self.held: dict[str, bool] = {}
+        self.lifted: list[tuple[str, datetime]] = []  # environment, and when somebody lifted its hold
+        self._seen: dict[str, str] = {}  # etag by record
+        self._outcomes: dict[str, str] = {}
         world.watchers.append(self.before_deployment)
+
+    def adopt(self, other: Watch) -> None:
+        """Remember what another watch has seen."""
+        self.ballots += other.ballots
+        self.deployed = {name: list(seen) for name, seen in other.deployed.items()}
+        self.lifted += other.lifted
 
     # One deployment.
 
@@ -77,6 +87,7 @@ class Watch:
             )
         else:
             self._check_alone(name, release)
+            self._check_hold(name)
             self._check_order(name, release)
             self._check_time(environment, config, release)
             self._check_gates(environment, config, record)
@@ -94,7 +105,7 @@ class Watch:
             settled = self.overridden(record) or self.waived(record, environment)
             self._require(settled, f"{sha[:7]} goes to production unproven: neither overridden nor waived")
         else:
-            skipped = self.world.blobs.exists(blob_names.debt(REPOSITORY, sha))
+            skipped = self.world.stored.exists(blob_names.debt(REPOSITORY, sha))
             self._require(self.overridden(record) or skipped, f"{sha[:7]} goes on without a full evaluation")
 
     def proven(self, sha: str) -> bool:
@@ -134,14 +145,14 @@ class Watch:
         barred = set(record.authors) if environment.prevent_self_approval else set()
         barred |= {one.merged_by for one in record.changes} if environment.exclude_merger else set()
         self._require(len(approving - barred) >= environment.approvals, f"only {approving - barred} approved")
-        self._require(not any(one.decision == approvals.REJECT for one in votes), "somebody rejected it")
+        self._require(not any(one.decision == approvals.REJECT and one.sure for one in votes), "somebody rejected it")
 
     def _counted(self, release: str, environment: str) -> list[Ballot]:
         """Return the ballots that were cast on the evidence as it stands."""
-        request = self.world.blobs.read_json(blob_names.approval_request(release, environment))
+        request = self.world.stored.read_json(blob_names.approval_request(release, environment))
         if request is None:
             return []
-        evidence = self.world.blobs.read_json(blob_names.evidence(release, environment, request["round"]))
+        evidence = self.world.stored.read_json(blob_names.evidence(release, environment, request["round"]))
         digest = approvals._digest(evidence)
         self._require(digest == request["digest"], "the evidence is not what was asked about")
         return [
@@ -166,7 +177,13 @@ class Watch:
             return
         mine, theirs = commit_of(release), commit_of(there.release)
         self._require(mine not in self.world.forge.ancestors(theirs), f"{theirs[:7]} is newer and runs there")
-        self._require(not self.held.get(name), "promotion is held")
+
+    def _check_hold(self, name: str) -> None:
+        """After a rollback nobody is promoted until somebody lifts the hold."""
+        for one in self.deployed.get(name, ()):
+            if one.back:
+                asked = datetime.fromisoformat(json.loads(self.world.engine.instances[one.back].text)["at"])
+                self._require(any(at >= asked for where, at in self.lifted if where == name), "promotion is held")
 
     def current(self, name: str) -> Deployed | None:
         """Return the last deployment to an environment that held."""
@@ -196,6 +213,10 @@ class Watch:
                 return one.id
         return ""
 
+    def _by_approver(self, rollback: str, environment: Environment) -> bool:
+        by = json.loads(self.world.engine.instances[rollback].text)["by"].partition("@")[0]
+        return any(by == one or by in self.world.forge.teams.get(one, ()) for one in environment.approvers)
+
     # The whole world.
 
     def check(self) -> None:
@@ -203,22 +224,58 @@ class Watch:
         begun = Counter(instance for name, instance in self.world.engine.starts if name == "release")
         twice = [instance for instance, times in begun.items() if times > 1]
         self._require(not twice, f"started more than once: {twice}")
+        for name in self.world.stored.names("releases/"):
+            if name.endswith("/record.json"):
+                self._check_final(name)
+
+    def _check_final(self, name: str) -> None:
+        """An outcome, once there, stays."""
+        found = self.world.stored.read_with_etag(name)
+        if found is None or self._seen.get(name) == found[1]:
+            return
+        outcome = json.loads(found[0])["outcome"]
+        self._require(
+            self._outcomes.get(name, outcome) == outcome, f"{name} ended as {self._outcomes.get(name)} before"
+        )
+        self._seen[name] = found[1]
+        if outcome != "running":
+            self._outcomes[name] = outcome
 
     def check_ends(self) -> None:
         """Look at what must hold when nothing happens any more: every commit has one outcome, and it was told."""
         for branch, _, sha in self.world.forge.moves:
             if branch == "main":
-                self._check_told(f"release-acme.helpdesk-{sha}", sha)
+                self._check_told(sha)
 
-    def _check_told(self, release: str, sha: str) -> None:
-        stored = self.world.blobs.read_json(blob_names.record(release))
-        self._require(stored is not None, f"{sha[:7]} has no release")
-        record = read(ReleaseRecord, stored)
+    def _check_told(self, sha: str) -> None:
+        release = self._carrier(sha)
+        if not release:
+            return
+        record = self.record(release)
         self._require(record.outcome.value != "running", f"the release of {sha[:7]} never ended")
-        places: list[Any] = [change.number for change in record.changes] or [sha]
+        if record.superseded_by:
+            newer = commit_of(record.superseded_by)
+            older = newer in self.world.forge.ancestors(record.commit.sha)
+            self._require(not older, f"{sha[:7]} was superseded by its own ancestor {newer[:7]}")
+        places: list[Any] = [change.number for change in record.changes] or [record.commit.sha]
         for place in places:
-            bodies = self.world.forge.comments.get((place, release), [""])
-            self._require(f"– {record.outcome.value}" in bodies[-1], f"{place} was not told: {bodies[-1][:100]!r}")
+            body = self.world.forge.comments.get((place, release), [""])[-1]
+            self._require(f"– {record.outcome.value}" in body.partition("\n\n")[0], f"{place} was told: {body[:100]!r}")
+        change = next((one.number for one in self.world.forge.pulls.values() if one.merge_sha == sha), None)
+        # What GitHub did not tell of a commit for a day, nobody can tell its change.
+        unknown = record.stages[0].state is StageState.FAILED
+        self._require(change is None or change in places or unknown, f"change #{change} is told of no release")
+
+    def _carrier(self, sha: str) -> str:
+        """Return the release that carries a commit: its own, or the next that brings it; "" when main has lost it."""
+        if self.world.stored.exists(blob_names.record(_release(sha))):
+            return _release(sha)
+        forge = self.world.forge
+        later = [after for branch, _, after in forge.moves if branch == "main" and sha in forge.ancestors(after)]
+        carriers = [_release(one) for one in later if self.world.stored.exists(blob_names.record(_release(one)))]
+        # What was rewritten before anybody looked cannot be known.
+        self._require(bool(carriers) or sha not in forge.ancestors(forge.branches["main"]), f"{sha[:7]} has no release")
+        return carriers[0] if carriers else ""
 
     def config(self, release: str) -> Config:
         """Return the config of a release's commit."""
@@ -226,8 +283,12 @@ class Watch:
 
     def record(self, release: str) -> ReleaseRecord:
         """Return a release's record."""
-        return read(ReleaseRecord, self.world.blobs.read_json(blob_names.record(release)))
+        return read(ReleaseRecord, self.world.stored.read_json(blob_names.record(release)))
 
     def _require(self, holds: bool, otherwise: str) -> None:
         if not holds:
             raise Violation(otherwise)
+
+
+def _release(sha: str) -> str:
+    return f"release-acme.helpdesk-{sha}"

@@ -11,12 +11,15 @@ import contextlib
 import hashlib
 import hmac
 import json
+import logging
 import os
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,13 +29,17 @@ import azure.functions as func
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 import settings
+from activities import read_config
 from adapters import connect
 from adapters.outbox import PENDING, Outbox
+from domain import config
+from domain.config import Config
 from tests.model import clock
 from tests.model.engine import Crash, Engine, Functions
 from tests.model.github import Delivery, Forge, MemoryGitHub
 from tests.model.hosting import MemoryCompute, MemoryRegistry, MemoryWebApp, Truth
 from tests.model.memory import Fault, MemoryBlobs
+from triggers import start
 
 REPOSITORY = "acme/helpdesk"
 ORIGIN = "https://drawbridge.acme.example"
@@ -47,7 +54,9 @@ ENVIRONMENT = {
     "DRAWBRIDGE_PEOPLE": json.dumps(PEOPLE),
     "DRAWBRIDGE_POLL_SECONDS": "1800",
     "DRAWBRIDGE_PUBLIC_URL": ORIGIN,
+    "DRAWBRIDGE_RECONCILE_SECONDS": "21600",
     "DRAWBRIDGE_REPOSITORIES": REPOSITORY,
+    "DRAWBRIDGE_TIMEZONE": "Europe/Berlin",
     "DRAWBRIDGE_WEBHOOK_SECRET": SECRET,
     "WEBSITE_AUTH_ENABLED": "true",
 }
@@ -64,8 +73,10 @@ Reason for skipping: only words in the documentation
 """
 IDS = [f"r{number:02}" for number in range(12)]
 FROM_OUR_PAGE = {"origin": ORIGIN, "sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
-DRAIN_EVERY = timedelta(seconds=15)
-DRAIN_WHEN_AWAY = timedelta(minutes=10)
+# How often the app's timers fire; less often than in reality, where looking in vain costs nothing that counts.
+DELIVER_EVERY, DELIVER_WHEN_AWAY = timedelta(seconds=15), timedelta(minutes=10)
+RECONCILE_EVERY = timedelta(hours=6)
+NIGHTS_EVERY = timedelta(hours=1)
 
 
 def rows(count: int) -> str:
@@ -73,10 +84,10 @@ def rows(count: int) -> str:
     return "".join(json.dumps({"id": one, "question": f"q {one}", "answer": "a"}) + "\n" for one in IDS[:count])
 
 
-def files(config: str) -> dict[str, str]:
+def files(rules: str) -> dict[str, str]:
     """Return the repository's files."""
     return {
-        "drawbridge.yaml": config,
+        "drawbridge.yaml": rules,
         "data/sample.jsonl": rows(1),
         "data/minimal.jsonl": rows(12),
         "data/full.jsonl": rows(12),
@@ -146,38 +157,57 @@ class Client:
 class World:
     """One app with one repository. Random choices come from `rng`, which each step of a test seeds anew."""
 
-    def __init__(self, config: str, functions: Functions, teams: dict[str, tuple[str, ...]] | None = None) -> None:
+    def __init__(self, rules: str, functions: Functions, teams: Mapping[str, tuple[str, ...]]) -> None:
         self.rng = random.Random(0)
         self.engine = Engine(functions)
         self.client = Client(self.engine)
         self.trouble = Trouble()
-        self.truths: dict[str, Truth] = {}
+        self.truths: dict[str, Truth] = defaultdict(Truth)
         self.blobs = MemoryBlobs(self.trouble.at_storage, self.now)
-        self.forge = Forge(REPOSITORY, self.now, files(config), teams or {})
+        self.stored = self.blobs.without_faults()
+        self.forge = Forge(REPOSITORY, self.now, files(rules), teams)
         self.github = MemoryGitHub(self.forge, self.trouble.at_github)
         self.folder = tempfile.TemporaryDirectory()
         self.compute = MemoryCompute(Path(self.folder.name), self.now, self.truths, ids=IDS)
         self.registry = MemoryRegistry(self.truths)
         self.web_app = MemoryWebApp(self.now, self.truths, self._deploys)
         self.watchers: list[Callable[[str, str], None]] = []  # told before each deployment: environment, release
-        self.drained = self.engine.now
+        self.fired = dict.fromkeys(("deliver", "reconcile_github", "nights"), self.engine.now)
         self.loop = asyncio.new_event_loop()
         self._undo = contextlib.ExitStack()
 
     def now(self) -> datetime:
         return self.engine.now
 
+    def adopt(self, other: World) -> None:
+        """Begin as another world ended."""
+        self.engine.adopt(other.engine)
+        self.engine.now = other.engine.now
+        self.fired.update(other.fired)
+        self.truths.update(other.truths)
+        self.blobs.copy_from(other.blobs)
+        self.forge.adopt(other.forge)
+        self.compute.adopt(other.compute)
+        self.web_app.running.update(other.web_app.running)
+
+    def seconds(self) -> float:
+        return self.engine.now.timestamp()
+
     def __enter__(self) -> World:
         """Put this world behind every adapter the app connects to."""
         enter = self._undo.enter_context
         enter(patch.dict(os.environ, {**ENVIRONMENT, "DRAWBRIDGE_STATE": self.folder.name}))
         settings.current.cache_clear()
+        start._under_way.clear()
         for name in ("blobs", "github", "compute", "registry", "web_app"):
             enter(patch.object(connect, name, _always(getattr(self, name))))
-        box = Outbox(self.blobs, lambda: self.github, lambda: self.engine.now.timestamp())
+        box = Outbox(self.blobs, lambda: self.github, self.seconds)
         enter(patch.object(connect, "outbox", _always(box)))
         enter(patch.object(asyncio, "to_thread", _at_once))
+        enter(patch.object(read_config, "parse", _parsed))
         enter(clock.installed(self.now))
+        logging.disable()  # what stumbles here would fill the logs
+        self._undo.callback(logging.disable, logging.NOTSET)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -196,12 +226,14 @@ class World:
             if self.engine.ready:
                 self.work(1)
                 continue
-            due = min([one for one in (self.engine.next_timer(), self._drain_due()) if one], default=end)
-            if due > end or (due == end and due <= self.engine.now):
+            timers = self._timers()
+            due = min(timers.values())
+            if due > end:
                 break
             self.engine.now = max(self.engine.now, due)
-            if self._drain_due() == due:
-                self.drain()
+            for handler, at in timers.items():
+                if handler and at == due:
+                    self.fire(handler)
         self.engine.now = max(self.engine.now, end)
 
     def work(self, pieces: int) -> None:
@@ -218,11 +250,14 @@ class World:
         """Let time go by, and everything happen that is due."""
         self.settle(self.engine.now + span)
 
-    def drain(self) -> None:
-        """Let the outbox's timer fire."""
-        self.drained = self.engine.now
+    def fire(self, handler: str) -> None:
+        """Let one of the app's timers fire."""
+        self.fired[handler] = self.engine.now
+        function = self.engine.functions.handlers[handler]
         with self.surviving():
-            connect.outbox(settings.current()).drain()
+            done = function(timer=None, **self._client_for(function))
+            if asyncio.iscoroutine(done):
+                self.loop.run_until_complete(done)
 
     @contextlib.contextmanager
     def surviving(self) -> Iterator[None]:
@@ -230,14 +265,23 @@ class World:
         try:
             yield
         except Crash:
-            self.engine.restart()
+            self.restart()
 
-    def _drain_due(self) -> datetime | None:
-        pause = DRAIN_WHEN_AWAY if self.trouble.github_away else DRAIN_EVERY
-        faults, self.blobs.faults = self.blobs.faults, _none
-        waiting = bool(self.blobs.names(PENDING))
-        self.blobs.faults = faults
-        return max(self.drained + pause, self.engine.now) if waiting else None
+    def restart(self) -> None:
+        """End the process and begin a new one: nothing is left but histories and what is stored."""
+        start._under_way.clear()
+        self.engine.restart()
+
+    def _timers(self) -> dict[str, datetime]:
+        """Return when each of the app's timers fires next; "" is the next of the durable ones."""
+        pause = DELIVER_WHEN_AWAY if self.trouble.github_away else DELIVER_EVERY
+        never = datetime.max.replace(tzinfo=UTC)
+        return {
+            "": self.engine.next_timer() or never,
+            "deliver": self.fired["deliver"] + pause if self.stored.names(PENDING) else never,
+            "reconcile_github": self.fired["reconcile_github"] + RECONCILE_EVERY,
+            "nights": self.fired["nights"] + NIGHTS_EVERY,
+        }
 
     # What people do.
 
@@ -253,30 +297,38 @@ class World:
         answer = self.call("github_webhook", "/api/github/webhook", headers=headers, body=body)
         return answer.status_code if answer else 0
 
+    def get(self, handler: str, path: str, who: str) -> func.HttpResponse | None:
+        """Open one of our pages."""
+        return self.call(handler, path, "GET", {"x-ms-client-principal-name": PEOPLE[who]})
+
     def post(self, handler: str, path: str, who: str, fields: dict[str, str]) -> func.HttpResponse | None:
         """Send a form of one of our pages."""
         headers = {**FROM_OUR_PAGE, "x-ms-client-principal-name": PEOPLE[who]}
         return self.call(handler, path, headers=headers, body=urlencode(fields).encode())
 
+    def ask(self, handler: str, path: str, who: str, fields: dict[str, str]) -> int:
+        """Send JSON, as a person's script does, and give the status."""
+        headers = {"content-type": "application/json", "x-ms-client-principal-name": PEOPLE[who]}
+        answer = self.call(handler, path, headers=headers, body=json.dumps(fields).encode())
+        return answer.status_code if answer else 0
+
     def call(
         self, handler: str, path: str, method: str = "POST", headers: dict[str, str] | None = None, body: bytes = b""
     ) -> func.HttpResponse | None:
         """Call one of the app's HTTP functions; None when the process died over it."""
-        parts = path.split("/")
-        value = next((part for part in parts[3:] if part), "")
-        request = func.HttpRequest(
-            method, f"{ORIGIN}{path}", headers=headers or {}, route_params={"token": value, "id": value}, body=body
-        )
+        first, second = [*path.split("/")[3:], "", ""][:2]
+        route = {"token": first, "id": first, "repository": first, "environment": second}
+        url = f"{ORIGIN}{path}"
+        request = func.HttpRequest(method, url, headers=headers or {}, route_params=route, body=body)
         function = self.engine.functions.handlers[handler]
         with self.surviving():
-            more = (
-                {"client": self.client}
-                if "client" in function.__code__.co_varnames[: function.__code__.co_argcount]
-                else {}
-            )
-            answer: func.HttpResponse = self.loop.run_until_complete(function(request, **more))
+            answer: func.HttpResponse = self.loop.run_until_complete(function(request, **self._client_for(function)))
             return answer
         return None
+
+    def _client_for(self, function: Callable[..., Any]) -> dict[str, Client]:
+        code = function.__code__
+        return {"client": self.client} if "client" in code.co_varnames[: code.co_argcount] else {}
 
     def _deploys(self, app: str, image: Any, release: str) -> None:
         for watch in self.watchers:
@@ -288,9 +340,11 @@ async def _at_once(work: Callable[..., Any], *args: Any, **options: Any) -> Any:
     return work(*args, **options)
 
 
+@lru_cache(maxsize=32)
+def _parsed(text: str, file: str) -> Config:
+    """Read a config; the few texts of the model once each, since YAML takes its time."""
+    return config.read_config(text, file)
+
+
 def _always(part: Any) -> Callable[[settings.Settings], Any]:
     return lambda _settings: part
-
-
-def _none(_name: str) -> None:
-    return None
