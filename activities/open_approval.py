@@ -57,7 +57,7 @@ def put(wanted: Mapping[str, Any], look: float, github: GitHub, blobs: Blobs) ->
         remind_at=_after(wanted["at"], environment.remind_after),
         expires_at=_after(wanted["at"], environment.expires_after),
         instance=wanted["instance"],
-        debt_open=bool(wanted["last"]) and debts.blocks_production(record.debt),
+        debt_open=bool(wanted["last"]) and debts.block_production(record),
         groups=groups,
         look=look,
     )

@@ -15,7 +15,7 @@ from domain.config import OptOutRule
 from domain.errors import DrawbridgeError, as_answer
 from domain.git_flow import ToggleOptOut
 from domain.models import OptOut, ReleaseRecord
-from domain.opt_out import skips_full_evaluation
+from domain.opt_out import has_ground, skips_full_evaluation
 from domain.wire import read
 from settings import current
 
@@ -75,6 +75,8 @@ def _act(blobs: Blobs, release: str, kept: dict[str, Any]) -> str:
     running = timeline.running_full_evaluation(record) if record else ""
     if not record or not skips_full_evaluation(record.changes, honoured):
         return messages_promotion.opt_out_stands(honoured, refused)
+    if not has_ground(record):
+        return messages_promotion.no_ground()
     if not running or blobs.exists(blob_names.summary(running)):
         return messages_promotion.verdict_stays()
     blobs.write(blob_names.cancelled(blob_names.plan(running)), b"")

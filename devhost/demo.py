@@ -39,7 +39,7 @@ from devhost.system import APP_PORT, ROOT, System, UpError
 from devhost.up import run_until_stopped
 from devhost.watch import Source, Timeline
 from domain import blob_names, timeline
-from domain.debts import blocks_production
+from domain.debts import block_production
 from domain.git_flow import release_id
 from domain.messages import stage_title
 from domain.models import DebtState, EvaluationSummary, Outcome, ReleaseRecord, StageState, Verdict
@@ -122,7 +122,7 @@ class Demo:
     def _approve(self, record: ReleaseRecord, number: int) -> None:
         """Let each approver who is asked open the link in the pull request's comment and send the form there."""
         for environment, votes in VOTES.items():
-            owes = environment == PRODUCTION and blocks_production(record.debt)
+            owes = environment == PRODUCTION and block_production(record)
             for login, comment in votes if is_asked(record, environment) and not owes else ():
                 self._vote(record, number, environment, login, comment)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from domain.config import Config
 from domain.models import Debt, DebtState, ReleaseRecord, Verdict
 
-UNSETTLED = frozenset({DebtState.OPEN, DebtState.PAYING, DebtState.FAILED})
+OWED = frozenset({DebtState.OPEN, DebtState.PAYING})
 
 
 def incur(record: ReleaseRecord, config: Config, at: str) -> Debt:
@@ -25,19 +25,25 @@ def incur(record: ReleaseRecord, config: Config, at: str) -> Debt:
     )
 
 
-def blocks_production(debt: Debt | None) -> bool:
-    """Say whether production has to wait: the debt is neither paid nor waived."""
-    return debt is not None and debt.state in UNSETTLED
+def block_production(record: ReleaseRecord) -> bool:
+    """Say whether production has to wait: the release's debt is neither paid nor waived.
+
+    A payment that failed blocks as well, until a named person has overridden that very evaluation.
+    """
+    debt = record.debt
+    if debt is None or debt.state in {DebtState.PAID, DebtState.WAIVED}:
+        return False
+    return debt.state in OWED or debt.evaluation not in {override.evaluation for override in record.overrides}
 
 
 def can_be_waived(debt: Debt, now: str) -> bool:
     """Say whether approvers may still let a release through without its full evaluation."""
-    return debt.state in {DebtState.OPEN, DebtState.PAYING} and now < debt.expires_at
+    return debt.state in OWED and now < debt.expires_at
 
 
 def is_overdue(debt: Debt, now: str) -> bool:
-    """Say whether a debt stands for longer than the policy allows."""
-    return debt.state in UNSETTLED and now >= debt.expires_at
+    """Say whether an evaluation is owed for longer than the policy allows; a failed one is owed no more."""
+    return debt.state in OWED and now >= debt.expires_at
 
 
 def take(debt: Debt, payer: str, over_from: str = "") -> Debt | None:

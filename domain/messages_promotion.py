@@ -52,14 +52,17 @@ def debt_blocks(debt: Debt) -> str:
 CANCELLED = "it was cancelled, and nobody opted out of it"
 
 
-def opt_out_without_ground(minimal: Verdict) -> str:
+def opt_out_without_ground() -> str:
     """Say why an honoured label does not skip the full evaluation."""
-    why = (
-        "there is only one environment, so nothing else would stand before production"
-        if minimal is Verdict.PASSED
-        else "the minimal evaluation came to no conclusion"
+    return (
+        "The full evaluation runs in spite of the opt-out: that needs a minimal evaluation that passed, and an "
+        "environment before production."
     )
-    return f"The full evaluation runs in spite of the opt-out: {why}."
+
+
+def no_ground() -> str:
+    """Say why a late label stops nothing."""
+    return "the full evaluation goes on: it can only be skipped after a passed minimal one, and before production"
 
 
 def votes_needed(environment: Environment, debt: Debt | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.config import OptOutRule
-from domain.models import Change, Debt, OptOut
+from domain.models import Change, Debt, OptOut, ReleaseRecord, Verdict
 
 # In the pull request's template, at the head of the opt-out's section.
 MARKER = "<!-- drawbridge:opt-out -->"
@@ -36,6 +36,16 @@ def skips_full_evaluation(changes: Sequence[Change], opt_outs: Sequence[OptOut])
     A direct push has no change that could have a label, so it is evaluated. `opt_outs` are the honoured ones.
     """
     return bool(changes) and {change.number for change in changes} <= {opt_out.change for opt_out in opt_outs}
+
+
+def has_ground(record: ReleaseRecord) -> bool:
+    """Say whether a release may skip its full evaluation at all.
+
+    Its minimal one has to have passed, and there must be an environment before production where people look at it.
+    """
+    minimal = next((summary for summary in record.evaluations if summary.kind == "minimal"), None)
+    environments = sum(1 for stage in record.stages if stage.name.startswith("deploy-"))
+    return minimal is not None and minimal.verdict is Verdict.PASSED and environments > 1
 
 
 def judge(rule: OptOutRule, facts: Facts, may: bool, overdue: Sequence[Debt] = ()) -> OptOut:

@@ -34,7 +34,7 @@ from domain.models import (
 )
 from orchestrators.retries import PATIENTLY
 
-Steps = Generator[Any, Any, None]
+Steps = Generator[Any, Any, Any]
 
 ASKED_AGAIN = 110  # times that GitHub is asked for something a release cannot do without: a day in all
 FIRST_PAUSE, LONGEST_PAUSE = 15.0, 900.0  # seconds between two of them, when GitHub does not say how long

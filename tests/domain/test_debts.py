@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from domain.debts import blocks_production, can_be_waived, incur, is_overdue, paid_with, settle, take
-from domain.models import Debt, DebtState, Verdict
+from domain.debts import block_production, can_be_waived, incur, is_overdue, paid_with, settle, take
+from domain.models import Debt, DebtState, Override, Verdict
 from tests import samples
 
 AT, LATER, DUE = "2026-11-23T09:00:00Z", "2026-11-24T01:00:00Z", "2026-11-30T09:00:00Z"
@@ -30,8 +30,20 @@ def test_debt_says_what_is_owed_and_until_when(debt: Debt) -> None:
 )
 def test_production_waits_unless_it_is_paid_or_waived(debt: Debt, state: str, blocks: bool) -> None:
     """A failed payment blocks as an open one does."""
-    assert blocks_production(replace(debt, state=DebtState(state))) is blocks
-    assert not blocks_production(None)
+    owing = samples.record(debt=replace(debt, state=DebtState(state), evaluation="e"))
+
+    assert block_production(owing) is blocks
+    assert not block_production(samples.record())
+
+
+def test_failed_payment_blocks_until_that_evaluation_is_overridden(debt: Debt) -> None:
+    """An override of another one does not count, and none helps while nothing was evaluated."""
+    override = Override("e", Verdict.FAILED, "priya", "known outlier", LATER, "d")
+    failed = samples.record(debt=replace(debt, state=DebtState.FAILED, evaluation="e"), overrides=(override,))
+
+    assert not block_production(failed)
+    assert block_production(replace(failed, overrides=(replace(override, evaluation="other"),)))
+    assert block_production(replace(failed, debt=debt))
 
 
 def test_debt_can_be_waived_until_it_expires(debt: Debt) -> None:
@@ -41,6 +53,7 @@ def test_debt_can_be_waived_until_it_expires(debt: Debt) -> None:
     assert (is_overdue(debt, LATER), is_overdue(debt, DUE)) == (False, True)
     assert not can_be_waived(replace(debt, state=DebtState.FAILED), LATER)
     assert not is_overdue(replace(debt, state=DebtState.PAID), DUE)
+    assert not is_overdue(replace(debt, state=DebtState.FAILED), DUE)
 
 
 def test_one_payer_at_a_time(debt: Debt) -> None:

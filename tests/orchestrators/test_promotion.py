@@ -15,6 +15,8 @@ from tests.orchestrators.test_release import AROUND, ENTERED, VOTES, play, stage
 
 OPT_OUT = OptOut("skip-e2e-evaluation", 7, "alex", "2026-11-23T08:00:00Z", "documentation only")
 NEWS = {"decision": "news"}
+OVERRIDE = {"override": {"people": ["priya"], "expires_after": 3600}}
+BY_PRIYA = {"approver": "priya", "principal": "priya@helpdesk.example", "comment": "known outlier"}
 APPROVED = {"decision": "approved", "votes": VOTES, "digest": "d"}
 
 
@@ -157,6 +159,29 @@ def test_failed_payment_stops_the_promotion(verdict: Verdict) -> None:
     assert [order["environment"]["name"] for order in stage.payloads("deployment")] == ["dev"]
 
 
+def test_overridden_payment_lets_production_go_on_without_a_waiver() -> None:
+    """There is nothing left to waive: a named person has taken the failed evaluation upon them."""
+    bad = debt(state=DebtState.FAILED, evaluation="e")
+    summary = {**asdict(samples.summary("full", Verdict.FAILED)), "id": "e"}
+    wire = {**samples.wire_config(), **OVERRIDE}
+    looks = [around(opt_outs=[asdict(OPT_OUT)])] * 3 + [around(debt=bad, summary=summary, opt_outs=[asdict(OPT_OUT)])]
+    overriding = {"decision": "approved", "votes": [{**VOTES[0], **BY_PRIYA}], "digest": "seen"}
+    stage = opted_out(
+        read_config=lambda _: {"config": wire},
+        look_around=one_after_the_other(*looks),
+        approval=one_after_the_other(APPROVED, NEWS, overriding, APPROVED),
+    )
+
+    assert play(stage)["outcome"] == "released"
+    assert stage.payloads("settle_debt") == []
+    assert [order["environment"]["name"] for order in stage.payloads("open_approval")] == [
+        "nonprod",
+        "prod",
+        "override",
+        "prod",
+    ]
+
+
 def test_label_taken_off_after_the_merge_starts_the_full_evaluation() -> None:
     """The release pays its own debt before anybody is asked about nonprod."""
     stage = opted_out(evaluation=evaluate())
@@ -215,7 +240,8 @@ def test_opt_out_needs_a_passed_minimal_evaluation() -> None:
 
     assert [order["kind"] for order in stage.payloads("evaluation")] == ["minimal", "full"]
     assert last(stage)["notes"][0] == (
-        "The full evaluation runs in spite of the opt-out: the minimal evaluation came to no conclusion."
+        "The full evaluation runs in spite of the opt-out: that needs a minimal evaluation that passed, and an "
+        "environment before production."
     )
 
 
@@ -227,7 +253,7 @@ def test_opt_out_needs_a_second_environment() -> None:
     play(stage)
 
     assert [order["kind"] for order in stage.payloads("evaluation")] == ["minimal", "full"]
-    assert "only one environment" in last(stage)["notes"][0]
+    assert "an environment before production" in last(stage)["notes"][0]
 
 
 def test_refused_opt_out_is_said_with_every_reason() -> None:
@@ -257,9 +283,6 @@ def test_production_without_approvers_waits_for_the_payment() -> None:
 
 
 # Overrides.
-
-OVERRIDE = {"override": {"people": ["priya"], "expires_after": 3600}}
-BY_PRIYA = {"approver": "priya", "principal": "priya@helpdesk.example", "comment": "known outlier"}
 
 
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.INCONCLUSIVE])
@@ -334,6 +357,16 @@ def test_release_waits_visibly_for_its_turn() -> None:
     ]
     assert shown[0] == "abc1234 deploys to dev"
     assert [payload["turn"]["release"] for payload in stage.payloads("lane")] == [samples.RELEASE]
+
+
+def test_release_waits_for_its_turn_behind_the_approval_too() -> None:
+    """The approval stands while it waits; nothing is asked twice."""
+    waits = {**ENTERED, "answer": "waits", "why": "the window is closed"}
+    stage = stage_with(enter_lane=one_after_the_other(ENTERED, waits, ENTERED))
+
+    assert play(stage)["outcome"] == "released"
+    assert [payload["environment"]["name"] for payload in stage.payloads("lane")] == ["nonprod"]
+    assert len(stage.payloads("open_approval")) == 2
 
 
 @pytest.mark.parametrize("where", ["at once", "in line"])
