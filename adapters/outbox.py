@@ -132,11 +132,15 @@ def check(blobs: Blobs, now: float) -> None:
     late = [one for one in waiting if one and now - one.since > LATE]
     if late:
         why = outbox_turn.why_away(blobs)
-        raise Unavailable(f"GitHub has not taken {len(late)} messages for {LATE / 60:.0f} minutes. {why}".strip())
+        raise Unavailable(f"GitHub has not taken {_messages(len(late))} for {LATE / 60:.0f} minutes. {why}".strip())
     fresh = [one for one in refusals(blobs) if now - one.when < FRESH]
     if fresh:
         newest = max(fresh, key=lambda one: one.when)
-        raise Forbidden(f"GitHub refused {len(fresh)} messages today, the last one: {newest.reason}")
+        raise Forbidden(f"GitHub refused {_messages(len(fresh))} today, the last one: {newest.reason}")
+
+
+def _messages(count: int) -> str:
+    return "1 message" if count == 1 else f"{count} messages"
 
 
 def close_stale(blobs: Blobs, now: float) -> None:

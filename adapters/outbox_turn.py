@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from adapters.blobs import Blobs
 from domain.errors import Unavailable
-from domain.outbox import Pace
+from domain.outbox import Pace, believe
 from domain.wire import read
 
 DESK = "outbox/desk.json"
@@ -62,13 +62,16 @@ class Turn:
     def end(self) -> None:
         """Let the next one at the desk."""
         with suppress(LostTurn):
-            self._keep(self.pace, 0.0)
+            self._write(replace(self._desk, until=0.0))
 
-    def _keep(self, pace: Pace, seconds: float = TURN) -> None:
+    def _keep(self, pace: Pace) -> None:
+        self._write(replace(self._desk, until=self.now() + TURN, pace=pace))
+
+    def _write(self, desk: Desk) -> None:
         found = self._blobs.read_with_etag(DESK)
         if not found or _desk(found[0]).holder != self._desk.holder:
             raise LostTurn
-        self._desk = replace(self._desk, until=self.now() + seconds, pace=pace)
+        self._desk = desk
         if not self._blobs.replace(DESK, _data(self._desk), found[1]):
             raise LostTurn
 
@@ -78,7 +81,7 @@ def take_turn(blobs: Blobs, now: Callable[[], float]) -> Iterator[Turn | None]:
     """Write to GitHub while inside; None when somebody else does, or GitHub is to be left alone."""
     found = blobs.read_with_etag(DESK)
     desk = _desk(found[0]) if found else Desk()
-    if now() < desk.until or now() < desk.pace.not_before:
+    if now() < believe(desk.until, now(), TURN) or desk.pace.wait(1, now()):
         yield None
         return
     mine = Desk(uuid.uuid4().hex, now() + TURN, desk.pace)

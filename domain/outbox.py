@@ -22,6 +22,7 @@ PER_MINUTE, PER_HOUR = 80, 500  # content that GitHub lets one sign-in write
 SKEW = 300.0  # seconds that two clocks may differ; a time further ahead was told by a wrong one
 FIRST_BACK_OFF, LONGEST_BACK_OFF = 15.0, 120.0  # seconds until a message is tried again after GitHub was away
 LONGEST_OUTAGE_PAUSE = 60.0  # seconds until anything is tried again
+LONGEST_LIMIT = 3_600.0  # seconds until GitHub's limits begin anew
 STALE = 13 * 86_400.0  # seconds; GitHub gives up on a check that is in progress for 14 days
 ANNOTATIONS = 50  # that GitHub takes with one request
 
@@ -295,7 +296,7 @@ class Pace:
     def wait(self, count: int, now: float) -> float:
         """Return the seconds until as many writes are allowed, 0 when they are."""
         full = (self._full(count, PER_MINUTE, 60.0, now), self._full(count, PER_HOUR, 3600.0, now))
-        return max(0.0, self.not_before - now, *full)
+        return max(0.0, believe(self.not_before, now, LONGEST_LIMIT) - now, *full)
 
     def spend(self, now: float) -> Pace:
         """Count one write."""
@@ -370,7 +371,7 @@ def due(waiting: Iterable[Queued], now: float) -> list[Queued]:
 
     One that failed comes after all that did not: whatever GitHub breaks at must not keep the others from it.
     """
-    ready = [one for one in waiting if _due_at(one) <= now]
+    ready = [one for one in waiting if _due_at(one, now) <= now]
     return sorted(ready, key=lambda one: (one.tries, not one.message.urgent, one.since, one.message.subject))
 
 
@@ -379,8 +380,14 @@ def failed(queued: Queued, now: float) -> Queued:
     return replace(queued, tries=queued.tries + 1, not_before=now + _back_off(queued.tries, LONGEST_BACK_OFF))
 
 
-def _due_at(queued: Queued) -> float:
-    return max(queued.not_before, queued.since + (0.0 if queued.message.urgent else PAUSE))
+def believe(at: float, now: float, longest: float) -> float:
+    """Return a time that lies ahead; 0 when it is further away than it can be: a clock that is wrong set it."""
+    return at if at <= now + longest + SKEW else 0.0
+
+
+def _due_at(queued: Queued, now: float) -> float:
+    pause = 0.0 if queued.message.urgent else PAUSE
+    return max(believe(queued.not_before, now, LONGEST_BACK_OFF), believe(queued.since, now, 0.0) + pause)
 
 
 def _back_off(failures: int, longest: float) -> float:

@@ -268,6 +268,20 @@ def test_one_drainer_at_a_time(box: Outbox, scribe: Scribe, clock: Clock) -> Non
             turn.spend()
 
 
+def test_host_with_a_clock_an_hour_ahead_keeps_nobody_from_the_desk(box: Outbox, scribe: Scribe, clock: Clock) -> None:
+    """Neither after its turn nor when it died in it."""
+    fast = Clock(START + 3600)
+    box.post(comment("one", 1, urgent=True))
+    Outbox(box.blobs, lambda: scribe, fast).drain()
+    box.post(comment("two", 2, urgent=True))
+    assert box.drain() == Drained(delivered=1)
+
+    box.post(comment("three", 3, urgent=True))
+    with outbox_turn.take_turn(box.blobs, fast) as turn:
+        assert turn
+        assert box.drain() == Drained(delivered=1)
+
+
 def test_drainer_that_lost_its_turn_writes_nothing_more(box: Outbox, clock: Clock) -> None:
     """It slept too long over one message; another instance has told GitHub something newer since."""
     waking = Scribe()
@@ -389,7 +403,7 @@ def test_health_hears_of_what_waits_too_long_and_why(box: Outbox, scribe: Scribe
     outbox.check(box.blobs, clock())
     clock.at += 1
 
-    with pytest.raises(Unavailable, match=r"has not taken 1 messages for 15 minutes\. github\.example did not answer"):
+    with pytest.raises(Unavailable, match=r"has not taken 1 message for 15 minutes\. github\.example did not answer"):
         outbox.check(box.blobs, clock())
 
 
@@ -399,7 +413,7 @@ def test_health_hears_of_refusals_for_a_day(box: Outbox, scribe: Scribe, clock: 
     box.post(comment("text", urgent=True))
     box.drain()
 
-    with pytest.raises(Forbidden, match=r"refused 1 messages today, the last one: github.example forbids it"):
+    with pytest.raises(Forbidden, match=r"refused 1 message today, the last one: github.example forbids it"):
         outbox.check(box.blobs, clock())
     clock.at += 86_400
     outbox.check(box.blobs, clock())

@@ -169,6 +169,16 @@ def test_urgent_messages_come_first_and_the_others_by_how_long_they_wait() -> No
     assert due([young, tried, short, resting, long, urgent], NOW) == [urgent, long, short, tried]
 
 
+def test_clock_an_hour_ahead_delays_nothing_for_an_hour() -> None:
+    """What a host with a wrong clock queued, put off or paused is due for all others."""
+    ahead = NOW + 3 * 3600
+    queued = Queued(comment(), ahead, tries=1, not_before=ahead)
+
+    assert due([queued], NOW) == [queued]
+    assert Pace(not_before=ahead).wait(1, NOW) == 0
+    assert Pace(not_before=NOW + 3600).wait(1, NOW) == 3600
+
+
 def test_message_that_fails_again_waits_longer_each_time() -> None:
     """Up to two minutes."""
     queued, pauses = Queued(comment(), NOW), []
