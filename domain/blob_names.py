@@ -58,6 +58,11 @@ def evidence(release: str, environment: str, number: int = 1) -> str:
     return f"releases/{release}/evidence/{environment}{_round(number)}.json"
 
 
+def questions(release: str) -> str:
+    """Name the prefix of all questions about a release, and of the votes on them."""
+    return f"releases/{release}/approvals/"
+
+
 def approval_request(release: str, environment: str) -> str:
     """Name the question to the approvers of an environment, as its newest round asks it."""
     return f"releases/{release}/approvals/{environment}/request.json"
@@ -157,6 +162,11 @@ def plan(evaluation: str) -> str:
 def cancelled(plan_blob: str) -> str:
     """Name the mark that stops a plan's jobs."""
     return f"{plan_blob}.cancelled"
+
+
+def evaluations_of(source: str, repository: str, sha: str) -> str:
+    """Name the prefix of the evaluations of a commit that are no part of a release, see git_flow.evaluation_id."""
+    return f"evaluations/{source}-{_flat(repository)}-{sha}-"
 
 
 def evaluation_record(evaluation: str) -> str:
