@@ -6,9 +6,10 @@ import re
 
 from domain import messages_changes as messages
 from domain.changes import CONTEXT, OPT_OUT_CONTEXT, ChangeRecord, ChangeState, is_settled
+from domain.git_flow import MERGED
 from domain.outbox import Annotation, Comment, Label, Message, Status
+from domain.release_news import CHANGE
 
-MARKER = "change"
 _PROBLEM = re.compile(r"^([\w./-]+):(\d+): (.+)$", re.MULTILINE)
 
 
@@ -25,7 +26,9 @@ def news(record: ChangeRecord, site: str, at: str) -> tuple[Message, ...]:
     if record.person and is_settled(record):
         needed = not record.ended and (record.state is ChangeState.FAILED or bool(record.needed))
         said.append(Label(record.repository, record.number, record.person, needed, at=at, urgent=True))
-    comment = Comment(record.repository, record.number, record.head, MARKER, body, link=page, at=at, urgent=True)
+    if record.ended == MERGED:
+        return tuple(said)  # the comment is its release's from now on
+    comment = Comment(record.repository, record.number, record.head, CHANGE, body, link=page, at=at, urgent=True)
     return (*said, comment)
 
 

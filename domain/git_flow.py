@@ -12,6 +12,7 @@ from domain.errors import Ignored
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 
 NO_COMMIT = "0" * 40
+MERGED = "merged"  # why a change ended that a release carries from then on
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ def _changed(change: ChangeEvent, branches: tuple[str, str]) -> Action:
     if change.action in _LABEL_MOVED:
         return _relabelled(change, branches)
     if change.action == "closed":
-        return EndChange(change.repository, change.number, "merged" if change.merged else "closed")
+        return EndChange(change.repository, change.number, MERGED if change.merged else "closed")
     if change.action == "converted_to_draft":
         return EndChange(change.repository, change.number, "turned into a draft")
     if change.action not in _VALIDATED_ON:

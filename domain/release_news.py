@@ -8,6 +8,7 @@ from domain import messages, messages_github, timeline
 from domain.models import Outcome, ReleaseRecord, Stage, StageState
 from domain.outbox import Comment, Message, Status
 
+CHANGE = "change"  # marks the one comment of a change, which its release takes over from its validation
 FOLLOWED = 3  # changes that hear of a release before it ends; a push may bring hundreds
 
 
@@ -29,7 +30,7 @@ def news(
             record.repository,
             change,
             record.commit.sha,
-            record.id,
+            record.id if change is None else CHANGE,
             body,
             f"{site}/releases/{record.id}",
             at=record.updated_at,

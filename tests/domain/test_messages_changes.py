@@ -213,6 +213,14 @@ def test_ended_change_says_why_and_needs_nobody() -> None:
     assert not label.on
 
 
+def test_merged_change_leaves_its_comment_to_its_release() -> None:
+    """There is one comment: a validation that hears late of the merge must not take the approvers' links from it."""
+    merged, closed = (end(record(), why) for why in ("merged", "closed"))
+
+    assert not [one for one in news(merged, SITE, AT) if isinstance(one, Comment)]
+    assert [one.marker for one in news(closed, SITE, AT) if isinstance(one, Comment)] == ["change"]
+
+
 def test_nobody_is_asked_for_once_the_change_is_closed() -> None:
     """Also when its merge had been waiting for a review."""
     waiting = record(state=ChangeState.PASSED, needed="@maria reviews it", person="needs-a-person")

@@ -9,7 +9,7 @@ import pytest
 from domain import timeline
 from domain.models import Outcome, ReleaseRecord, StageState
 from domain.outbox import Comment, Message, Status
-from domain.release_news import followed, news
+from domain.release_news import CHANGE, followed, news
 from tests import samples
 
 SITE = "https://drawbridge.acme.example/api"
@@ -148,5 +148,5 @@ def test_comment_is_one_for_the_release_and_leads_to_the_rest() -> None:
         if isinstance(one, Comment)
     )
 
-    assert (comment.marker, comment.link) == (samples.RELEASE, PAGE)
+    assert (comment.marker, comment.link) == (CHANGE, PAGE)
     assert "https://link" in comment.body
