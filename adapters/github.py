@@ -170,10 +170,8 @@ class GitHub:
         `told` is what was delivered before about its subject, and `spend` is called before each write. Nothing is
         tried again here: the outbox does, at its own pace.
         """
-        place = self._repository(message.repository)
-        pen = github_writes.Pen(
-            place, lambda: self._me(message.repository), int(self._app[0]) if self._app else 0, told, spend
-        )
+        place = self._repository(message.repository, self._once)
+        pen = github_writes.Pen(place, lambda: self._me(message.repository), bool(self._app), told, spend)
         return self._once.call(lambda: WRITERS[type(message)](pen, message))
 
     def _me(self, repository: str) -> str:
@@ -182,10 +180,10 @@ class GitHub:
             self._login = user.login if isinstance(user, AuthenticatedUser) else f"{user.slug}[bot]"
         return self._login
 
-    def _repository(self, name: str) -> Repository:
+    def _repository(self, name: str, steady: Steady | None = None) -> Repository:
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", name, re.ASCII):
             raise Invalid(f"{name!r} is not a repository: write it as owner/name.")
-        return self._steady.call(lambda: self._client(name).get_repo(name))
+        return (steady or self._steady).call(lambda: self._client(name).get_repo(name))
 
     def _client(self, place: str) -> Github:
         """Sign in for a repository, or for an organization (a name without a slash)."""

@@ -80,8 +80,8 @@ def _write_check(pen: Pen, wanted: Status) -> Written:
 def _find_check(pen: Pen, wanted: Status) -> CheckRun | None:
     """Find our check run of this release or change. A stage that runs again after its end gets a new one."""
     newest = pen.place.get_commit(check_sha(wanted.sha)).get_check_runs(check_name=wanted.context)
-    ours = (one for one in newest if one.app.id == pen.app and (one.external_id or "") == wanted.external_id)
-    found = next(ours, None)
+    ours = (one for one in newest if f"{one.app.slug}[bot]" == pen.me())
+    found = next((one for one in ours if (one.external_id or "") == wanted.external_id), None)
     again = found and found.status == COMPLETED and _status(wanted) == IN_PROGRESS
     return None if again else found
 

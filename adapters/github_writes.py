@@ -29,7 +29,7 @@ class Pen:
 
     place: Repository
     me: Callable[[], str]  # our login
-    app: int  # the App's id, 0 when signed in by token
+    app: bool  # signed in as an App
     told: Told | None  # what was written before about the same subject
     spend: Callable[[], None]  # counts a write, before it is made
 

@@ -133,10 +133,16 @@ def check(blobs: Blobs, now: float) -> None:
     if late:
         why = outbox_turn.why_away(blobs)
         raise Unavailable(f"GitHub has not taken {_messages(len(late))} for {LATE / 60:.0f} minutes. {why}".strip())
-    fresh = [one for one in refusals(blobs) if now - one.when < FRESH]
-    if fresh:
-        newest = max(fresh, key=lambda one: one.when)
+    fresh = [name for age, name in _refused(blobs) if age < FRESH]
+    newest = _read(blobs, Refusal, fresh[0]) if fresh else None
+    if newest:
         raise Forbidden(f"GitHub refused {_messages(len(fresh))} today, the last one: {newest.reason}")
+
+
+def _refused(blobs: Blobs) -> list[tuple[float, str]]:
+    """List the blobs of refusals with their age in seconds, the youngest first; there may be thousands."""
+    now, written = blobs.written(REFUSED)
+    return sorted(((now - at).total_seconds(), name) for name, at in written.items())
 
 
 def _messages(count: int) -> str:
@@ -236,9 +242,9 @@ def _set_aside(blobs: Blobs, name: str, data: bytes, etag: str, now: float) -> N
 def _refuse(blobs: Blobs, refusal: Refusal) -> None:
     """Keep a refusal, and forget those of long ago."""
     blobs.write_json(f"{REFUSED}{refusal.subject}", asdict(refusal))
-    for old in refusals(blobs):
-        if refusal.when - old.when > KEPT:
-            blobs.remove(f"{REFUSED}{old.subject}")
+    for age, name in _refused(blobs):
+        if age > KEPT:
+            blobs.remove(name)
 
 
 def _queued(data: bytes) -> Queued | None:

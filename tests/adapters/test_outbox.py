@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from adapters.blobs import Blobs
 from adapters.outbox import Drained, Outbox, drain
 from domain.errors import Forbidden, SignedOut, Unavailable
 from domain.outbox import Comment, Delivered, Message, Refused, Status, Told, Written
+from tests.model.memory import MemoryBlobs
 
 START = 1_800_000_000.0
 SHA = "a" * 40
@@ -407,20 +409,29 @@ def test_health_hears_of_what_waits_too_long_and_why(box: Outbox, scribe: Scribe
         outbox.check(box.blobs, clock())
 
 
-def test_health_hears_of_refusals_for_a_day(box: Outbox, scribe: Scribe, clock: Clock) -> None:
-    """A change that was locked for ever must not be an alarm for ever."""
-    scribe.failing = {comment("").subject: Forbidden("github.example forbids it (403 locked).")}
-    box.post(comment("text", urgent=True))
-    box.drain()
+def kept_in_memory(scribe: Scribe, clock: Clock) -> Outbox:
+    """Return an outbox over a storage that goes by the same clock."""
+    return Outbox(MemoryBlobs(clock=lambda: datetime.fromtimestamp(clock(), UTC)), lambda: scribe, clock)
 
-    with pytest.raises(Forbidden, match=r"refused 1 message today, the last one: github.example forbids it"):
+
+def test_health_hears_of_refusals_for_a_day(scribe: Scribe, clock: Clock) -> None:
+    """A change that was locked for ever must not be an alarm for ever."""
+    box = kept_in_memory(scribe, clock)
+    for change, why in ((1, "404 gone"), (2, "403 locked")):
+        scribe.failing[comment("", change=change).subject] = Forbidden(f"github.example forbids it ({why}).")
+        box.post(comment("text", change=change, urgent=True))
+        box.drain()
+        clock.at += 60
+
+    with pytest.raises(Forbidden, match=r"refused 2 messages today, the last one: github.example forbids it \(403"):
         outbox.check(box.blobs, clock())
     clock.at += 86_400
     outbox.check(box.blobs, clock())
 
 
-def test_refusals_of_long_ago_are_forgotten(box: Outbox, scribe: Scribe, clock: Clock) -> None:
+def test_refusals_of_long_ago_are_forgotten(scribe: Scribe, clock: Clock) -> None:
     """When the next one is kept."""
+    box = kept_in_memory(scribe, clock)
     for change in (1, 2):
         scribe.failing = {comment("", change=change).subject: Forbidden("no.")}
         box.post(comment("text", change=change, urgent=True))
