@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from adapters.github_calls import Steady
 from domain import github_events
 from domain.errors import NotFound
 from domain.git_flow import ChangeEvent
@@ -17,6 +16,8 @@ from domain.github_events import find, need, sha
 
 if TYPE_CHECKING:
     from github.Requester import Requester
+
+    from adapters.github_calls import Steady  # brings PyGithub, which no cold start needs
 
 FULL_PAGE = 100  # things; the most that GitHub gives at once
 MOST_PAGES = 50
