@@ -102,11 +102,17 @@ def lost_pushes(recent: Sequence[str], before: str, told: Mapping[str, str]) -> 
 
 
 def last_toggles(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the last `labeled` or `unlabeled` event of each label on each pull request; `events` are oldest first."""
+    """Return the last `labeled` or `unlabeled` event of each label on each pull request; `events` are oldest first.
+
+    Those before a merge are left out: the merge counted them.
+    """
     last: dict[tuple[int, str], Mapping[str, Any]] = {}
     for event in events:
         issue = event.get("issue") or {}
-        if event.get("event") in ("labeled", "unlabeled") and issue.get("pull_request"):
+        if event.get("event") not in ("labeled", "unlabeled") or not issue.get("pull_request"):
+            continue
+        merged_at = issue["pull_request"].get("merged_at")
+        if not merged_at or event["created_at"] >= merged_at:
             key = issue["number"], str((event.get("label") or {}).get("name", "")).casefold()
             last.pop(key, None)
             last[key] = event

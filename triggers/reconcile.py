@@ -232,9 +232,7 @@ async def _labels(place: Place, seen: Seen, used: set[str]) -> Seen:
     if first.data is None:
         return seen
     for event in reconcile.last_toggles(events):
-        merged_at = event["issue"]["pull_request"].get("merged_at")
-        if not merged_at or event["created_at"] >= merged_at:
-            await place.tell(await _in_thread(_toggle, place, event))
+        await place.tell(await _in_thread(_toggle, place, event))
     newest = events[-1]["id"] if events else seen.event
     return replace(seen, event=newest, pages={**seen.pages, path: Page(first.etag)})
 

@@ -97,6 +97,15 @@ def test_of_a_label_that_went_back_and_forth_the_last_move_counts() -> None:
     assert reconcile.last_toggles(events) == [events[1], events[2], events[3]]
 
 
+def test_labels_moved_before_the_merge_are_left_out() -> None:
+    """The merge counted them; within its second nobody can tell, and looking once more hurts nobody."""
+    moments = ["2026-11-23T08:59:59Z", "2026-11-23T09:00:00Z", "2026-11-23T09:00:01Z"]
+    merged = {"number": 1, "pull_request": {"merged_at": "2026-11-23T09:00:00Z"}}
+    events = [{**event(1, at, "labeled"), "created_at": at, "issue": merged} for at in moments]
+
+    assert reconcile.last_toggles(events) == events[1:]
+
+
 def delivery(guid: str, status: int, name: str = "push") -> dict[str, Any]:
     """Return a line of the log of deliveries."""
     return {"guid": guid, "status_code": status, "event": name}

@@ -119,6 +119,8 @@ def test_first_look_only_remembers(app: Settings, double: Client) -> None:
 
     assert [world.reconcile() for _ in range(2)] == [True, True]
     assert world.client.started == []
+    assert list(world.seen().changes or {}) == [pull["number"]]
+    assert world.seen().trouble == ""
 
 
 def test_push_that_nobody_told_of_is_released_once(world: World) -> None:
@@ -530,10 +532,12 @@ def test_start_that_fails_is_done_by_a_later_pass(world: World, monkeypatch: pyt
     sha = world.push("main")
     world.client.trouble = ConnectionError("Durable is away")
     world.reconcile()
+    after = world.seen().heads["main"], github_seen.load(world.blobs, blob_names.SEEN_PASS, Pass).failed
     world.client.trouble = None
     monkeypatch.setattr("triggers.start._LOST_AFTER", timedelta(0))
     world.reconcile()
 
+    assert after == (world.first, True)
     assert [one["sha"] for one in world.started("release")] == [sha]
     assert world.seen().trouble == ""
 
