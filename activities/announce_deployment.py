@@ -37,4 +37,4 @@ def announce_deployment(payload: dict[str, Any]) -> dict[str, Any]:
     )
     box.post(message)
     refusal = outbox.refused(box.blobs, message)
-    return {"delivered": True, "refused": messages.refused_by_github(refusal.reason) if refusal else ""}
+    return {"refused": messages.refused_by_github(refusal.reason) if refusal else ""}

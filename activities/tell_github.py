@@ -30,7 +30,7 @@ def tell_github(payload: dict[str, Any]) -> dict[str, Any]:
     settings = current()
     record = read(ReleaseRecord, payload["record"])
     refused = tell(record, payload["stages"], settings, connect.outbox(settings))
-    return {"delivered": True, "refused": refused}
+    return {"refused": refused}
 
 
 def tell(record: ReleaseRecord, stages: list[str], settings: Settings, box: Outbox) -> str:
