@@ -72,6 +72,7 @@ from orchestrators import (
 )
 from triggers import (
     approval_links,
+    change_pages,
     debts,
     environments,
     evaluations,
@@ -81,6 +82,7 @@ from triggers import (
     overrides,
     pages,
     reconcile,
+    release_pages,
     releases_api,
     timers,
 )
@@ -94,6 +96,8 @@ app.register_functions(approval_links.bp)
 app.register_functions(overrides.bp)
 app.register_functions(releases_api.bp)
 app.register_functions(pages.bp)
+app.register_functions(release_pages.bp)
+app.register_functions(change_pages.bp)
 app.register_functions(environments.bp)
 app.register_functions(debts.bp)
 app.register_functions(evaluations.bp)

@@ -6,7 +6,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from adapters.blobs import Blobs
 from domain import blob_names
 from domain.errors import Invalid, NotFound
 from domain.models import ApprovalRequest, EvaluationSummary, ReleaseRecord, Vote
+from domain.schedules import CONTINUOUS, NIGHTLY, ON_DEMAND, EvaluationRecord
 from domain.wire import read
 
 ROWS_KEPT = 128  # evaluations whose shown rows are kept in memory
@@ -42,14 +43,24 @@ def need_record(blobs: Blobs, release: str) -> ReleaseRecord:
     return record
 
 
+def read_evaluations(blobs: Blobs, repository: str, sha: str) -> list[EvaluationRecord]:
+    """Read the evaluations of a commit that are no part of a release, in the order they were asked for."""
+    prefixes = (blob_names.evaluations_of(source, repository, sha) for source in (CONTINUOUS, ON_DEMAND, NIGHTLY))
+    names = [name for prefix in prefixes for name in blobs.names(prefix) if name.endswith("/record.json")]
+    found = (blobs.read_json(name) for name in names)
+    return sorted((read(EvaluationRecord, one) for one in found if one), key=lambda record: record.started_at)
+
+
+def read_lines(blobs: Blobs, name: str) -> list[dict[str, Any]]:
+    """Read the whole lines of a JSONL blob; none when there is no such blob."""
+    # Whole lines only: a worker that was killed leaves half of one. JSON may hold other line breaks inside.
+    *lines, _unfinished = (blobs.read(name) or b"").split(b"\n")
+    return [json.loads(line) for line in lines if line.strip()]
+
+
 def read_rows(blobs: Blobs, evaluation: str) -> list[dict[str, Any]]:
     """Read the rows of all shards, in no particular order."""
-    rows = []
-    for name in blobs.names(blob_names.shards(evaluation)):
-        # Whole lines only: a worker that was killed leaves half of one. JSON may hold other line breaks inside.
-        *lines, _unfinished = (blobs.read(name) or b"").split(b"\n")
-        rows += [json.loads(line) for line in lines if line.strip()]
-    return rows
+    return [row for name in blobs.names(blob_names.shards(evaluation)) for row in read_lines(blobs, name)]
 
 
 def rows_behind(blobs: Blobs, evaluations: Iterable[EvaluationSummary]) -> dict[str, tuple[dict[str, Any], ...]]:
@@ -76,11 +87,32 @@ def _rows_of(blobs: Blobs, evaluation: str, ids: frozenset[str]) -> tuple[dict[s
     return _rows[key]
 
 
-def read_votes(blobs: Blobs, request: ApprovalRequest) -> list[Vote]:
-    """Read the votes of a request's round, in the order they were given."""
-    names = blobs.names(blob_names.votes(request.release, request.environment, request.round))
+def read_votes(blobs: Blobs, request: ApprovalRequest, number: int | None = None) -> list[Vote]:
+    """Read the votes of a request's round, or of an earlier one, in the order they were given."""
+    names = blobs.names(blob_names.votes(request.release, request.environment, number or request.round))
     found = [blobs.read_json(name) for name in names]
     return sorted((read(Vote, vote) for vote in found if vote), key=lambda vote: vote.at)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to approvers as it stands now, with the votes of all its rounds."""
+
+    request: ApprovalRequest
+    rounds: dict[int, tuple[Vote, ...]]
+
+
+def read_questions(blobs: Blobs, release: str) -> list[Question]:
+    """Read all questions that were ever asked about a release, in the order they were asked."""
+    prefix = blob_names.questions(release)
+    names = [name.removeprefix(prefix) for name in blobs.names(prefix)]
+    environments = [name.partition("/")[0] for name in names if name.endswith("/request.json")]
+    found = []
+    for environment in environments:
+        request = need_request(blobs, release, environment)
+        rounds = {number: tuple(read_votes(blobs, request, number)) for number in range(1, request.round + 1)}
+        found.append(Question(request, rounds))
+    return sorted(found, key=lambda question: question.request.opened_at)
 
 
 def read_vote(blobs: Blobs, request: ApprovalRequest, principal: str, rounds: Iterable[int]) -> Vote | None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain import messages_promotion as messages
+from domain.changes import ChangeRecord, ChangeState, Step
 from domain.gates import compare, judge, verdict
 from domain.lanes import Hold, Holder, Lane, Occupant, Waiting
 from domain.models import (
@@ -30,7 +31,9 @@ from domain.models import (
     StageState,
     Vote,
 )
+from domain.schedules import EvaluationRecord
 from domain.statistics import mean_interval, percentile
+from triggers.views import Round
 
 NOW = datetime(2026, 11, 22, 15, 33, tzinfo=UTC)
 REPOSITORY = "contoso/helpdesk"
@@ -395,6 +398,78 @@ def group_request() -> ApprovalRequest:
 
 def override_request() -> ApprovalRequest:
     return approval_request(environment="override", approvers=("maria", "jonas"), approvals=1, excluded=(), groups={})
+
+
+def rounds() -> list[Round]:
+    """Return votes of two rounds: new evidence came after the first."""
+    return [
+        Round("nonprod", 1, False, (vote("maria", minutes=26),)),
+        Round("prod", 1, True, (vote("jonas", minutes=12),)),
+        Round("prod", 2, False, (vote("priya", minutes=4, comment=""),)),
+    ]
+
+
+def other_evaluations() -> list[EvaluationRecord]:
+    """Return one that runs and one that has ended, both of the release's commit."""
+    name = f"on-demand-contoso.helpdesk-{SHA}-full-1"
+    running = EvaluationRecord(name, REPOSITORY, SHA, "full", "on-demand", "maria", iso(9), f"{name}.run")
+    night = f"nightly-contoso.helpdesk-{SHA}-full-2026-11-22"
+    return [running, replace(running, id=night, source="nightly", asked_by="", started_at=iso(700), state="passed")]
+
+
+def validation_lines() -> list[dict[str, Any]]:
+    """Return what the steps of a validation printed; the last one failed."""
+    pytest = (
+        "F..\n____ test_opening_hours ____\n>   assert hours('Sun') == 'closed'\nE   AssertionError: '9-17'\n1 failed"
+    )
+    return [
+        {"step": "ruff check .", "ok": True, "seconds": 0.8, "output_tail": "All checks passed!"},
+        {"step": "pytest -q", "ok": False, "seconds": 74.2, "output_tail": pytest},
+        {"step": "flow flows/chat", "ok": True, "seconds": 3.1, "output_tail": ""},
+    ]
+
+
+def change_record(**more: Any) -> ChangeRecord:
+    """Return a change whose validation failed."""
+    plain = ChangeRecord(
+        repository=REPOSITORY,
+        number=41,
+        title="Answer in one sentence, name the article",
+        author="alex",
+        url=f"https://github.example/{REPOSITORY}/pull/41",
+        head=SHA,
+        base="main",
+        instance=f"change-contoso.helpdesk-41-{SHA}.2",
+        attempt=2,
+        state=ChangeState.FAILED,
+        steps=(
+            Step("branch", P),
+            Step("validate", F, "pytest -q failed"),
+            Step("evaluate-syntax", W),
+            Step("checks", P, "build: success", f"https://github.example/{REPOSITORY}/runs/1"),
+        ),
+        reason="pytest -q failed: 1 failed",
+        needed="alex: fix it and push again.",
+        forecast=(
+            "Minimal evaluation on data/minimal.jsonl, 5 min lately.",
+            "Full evaluation: skipped, see the opt-out.",
+        ),
+        preview=opt_out(41, "alex"),
+        updated_at=iso(3),
+    )
+    return replace(plain, **more)
+
+
+def running_change() -> ChangeRecord:
+    steps = (Step("branch", P), Step("validate", R), Step("merge", W))
+    return change_record(
+        state=ChangeState.RUNNING, steps=steps, reason="", needed="", attempt=1, base="develop", forecast=()
+    )
+
+
+def merged_change() -> ChangeRecord:
+    steps = (Step("branch", P), Step("validate", P, "2 commands"), Step("merge", P))
+    return change_record(state=ChangeState.PASSED, steps=steps, reason="", needed="", ended="merged", preview=None)
 
 
 def release_id(number: int) -> str:

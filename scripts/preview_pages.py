@@ -17,18 +17,25 @@ from domain.release_rows import row_of
 from scripts import preview_data as data
 from triggers.render import CSP, render
 from triggers.views import (
+    Ask,
+    FormLink,
+    Surroundings,
     Viewer,
     approval_page,
+    change_page,
     debts_page,
     environments_page,
     evaluation_page,
+    evaluation_running_page,
     message_page,
     release_list_page,
     release_page,
     replaced_page,
     sign_in_page,
+    validation_page,
 )
 
+SEALED = FormLink("/api/somewhere", "sample-form-seal")
 Page = tuple[str, str, str, Any]  # file name, what it shows, template, view
 
 
@@ -38,6 +45,7 @@ def pages() -> Iterator[Page]:
     yield from _evaluation_pages()
     yield from _approval_pages()
     yield from _standing_pages()
+    yield from _work_pages()
     yield from _message_pages()
 
 
@@ -48,19 +56,29 @@ def _release_pages() -> Iterator[Page]:
     rows = [row_of(one) for one in listed]
     yield "releases", "Release list, page 2 of 10", "releases.html", release_list_page(rows, data.NOW, page=2, pages=10)
     yield "releases-empty", "Release list, empty", "releases.html", release_list_page([], data.NOW)
-    live = release_page(records[0], data.NOW, progress=data.progress())
+    around = Surroundings(progress=data.progress(), others=data.other_evaluations(), evaluate=SEALED)
+    live = release_page(records[0], data.NOW, around)
     yield "release-running", "Release while the full evaluation runs", "release.html", live
-    paused = release_page(data.record(stages=data.RUNNING[:1]), data.NOW, progress=data.progress(0, 0), refresh=False)
+    begun = Surroundings(progress=data.progress(0, 0))
+    paused = release_page(data.record(stages=data.RUNNING[:1]), data.NOW, begun, refresh=False)
     yield "release-begun", "Release just begun, refresh stopped", "release.html", paused
+    held = Surroundings(lanes=data.lanes(), cancel=SEALED, evaluate=SEALED)
+    waiting = release_page(replace(data.opted_out(), debt=None, opt_outs=()), data.NOW, held)
+    yield "release-waiting", "Release that waits for its turn", "release.html", waiting
+    asked = Surroundings(asks=[Ask("prod", "/api/approvals/mine")], rounds=data.rounds(), cancel=SEALED)
+    asking = release_page(data.overridden(), data.NOW, asked)
+    yield "release-asking", "Release that asks its reader, second round, overridden", "release.html", asking
+    back = Surroundings(rows=_rows(0.3), rollbacks=[replace(SEALED, about="prod")], evaluate=SEALED)
     for record, name, what in (
         (data.released(), "released", "Release that reached production"),
         (data.stopped(), "stopped", "Release stopped by its full evaluation"),
         (data.opted_out(), "opted-out", "Release that skipped the full evaluation"),
+        (data.superseded(), "superseded", "Release that a newer one overtook"),
         (data.rejected(), "rejected", "Release rejected by an approver"),
         (data.expired(), "expired", "Release nobody decided about, after a direct push"),
         (data.hostile(), "hostile", "Release whose every text is hostile"),
     ):
-        yield f"release-{name}", what, "release.html", release_page(record, data.NOW, rows=_rows(0.3))
+        yield f"release-{name}", what, "release.html", release_page(record, data.NOW, back)
 
 
 def _evaluation_pages() -> Iterator[Page]:
@@ -175,6 +193,27 @@ def _standing_pages() -> Iterator[Page]:
     )
     yield "debts", "Evaluation debts in every state", "debts.html", debts_page(data.debts(), data.NOW)
     yield "debts-none", "Evaluation debts: none", "debts.html", debts_page([], data.NOW)
+
+
+def _work_pages() -> Iterator[Page]:
+    lines = data.validation_lines()
+    for name, what, view in (
+        ("failed", "Change whose validation failed", change_page(data.change_record(), data.NOW, lines=lines)),
+        ("running", "Change that is being validated", change_page(data.running_change(), data.NOW)),
+        (
+            "merged",
+            "Change that was merged and has a release",
+            change_page(data.merged_change(), data.NOW, lines=lines[:2], release=data.record().id),
+        ),
+    ):
+        yield f"change-{name}", what, "change.html", view
+    validation = validation_page(data.record().id, data.REPOSITORY, lines)
+    yield "validation", "What a release's validation printed", "validation.html", validation
+    running, ended = data.other_evaluations()
+    live = evaluation_running_page(running, data.NOW, data.progress())
+    yield "evaluation-running", "Evaluation on demand, while it runs", "evaluation_running.html", live
+    error = evaluation_running_page(replace(ended, state="error", reason="The model did not answer."), data.NOW)
+    yield "evaluation-error", "Evaluation that came to no result", "evaluation_running.html", error
 
 
 def _message_pages() -> Iterator[Page]:

@@ -24,6 +24,7 @@ from triggers.views.common import (
     message_page,
     moment,
     opt_out_sentence,
+    ordinal,
     parse_time,
     release_url,
 )
@@ -96,7 +97,7 @@ class ApprovalView:
     votes: tuple[VoteView, ...]
     approved: int
     needed: int
-    round: int
+    round: str  # "2nd"; empty the first time
     expires: Moment | None
     digest: DigestView
     form: FormView | None  # only when the person may vote now
@@ -147,7 +148,7 @@ def approval_page(
         votes=tuple(vote_view(evidence.environment, vote, now) for vote in votes),
         approved=len(approving(request, votes)),
         needed=request.approvals,
-        round=request.round,
+        round=ordinal(request.round) if request.round > 1 else "",
         expires=moment(request.expires_at, now),
         digest=digest_view(request.digest),
         form=_form(request, debt, now, action, csrf) if state is ApprovalState.OPEN else None,

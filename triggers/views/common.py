@@ -189,6 +189,12 @@ def count(many: int, noun: str) -> str:
     return f"{many:,} {noun}" if many == 1 else f"{many:,} {noun}s"
 
 
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `11th`."""
+    ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
 def commit_view(commit: Commit) -> CommitView:
     return CommitView(commit.sha, commit.sha[:8], safe_url(commit.url), commit.author, commit.message)
 

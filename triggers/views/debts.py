@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.debts import UNSETTLED
+from domain.debts import OWED
 from domain.models import Debt, DebtState
 from triggers.views.standing import DebtView, debt_view
 
@@ -28,7 +28,7 @@ class PersonView:
 @dataclass(frozen=True)
 class DebtsView:
     title: str
-    open: tuple[DebtView, ...]  # what blocks production first, oldest first
+    open: tuple[DebtView, ...]  # oldest first
     settled: tuple[DebtView, ...]  # newest first
     more: int  # settled ones that are left out
     people: tuple[PersonView, ...]
@@ -36,10 +36,10 @@ class DebtsView:
 
 def debts_page(debts: Sequence[Debt], now: datetime) -> DebtsView:
     """Show debts, given oldest first."""
-    settled = [debt for debt in reversed(debts) if debt.state not in UNSETTLED]
+    settled = [debt for debt in reversed(debts) if debt.state not in OWED]
     return DebtsView(
         title="Evaluation debts",
-        open=tuple(debt_view(debt, now) for debt in debts if debt.state in UNSETTLED),
+        open=tuple(debt_view(debt, now) for debt in debts if debt.state in OWED),
         settled=tuple(debt_view(debt, now) for debt in settled[:SHOWN]),
         more=max(0, len(settled) - SHOWN),
         people=people_of(debts),

@@ -24,8 +24,8 @@ from triggers.views.common import (
     safe_url,
     stage_chip,
 )
+from triggers.views.progress import REFRESH_SECONDS, pause_url
 
-REFRESH_SECONDS = 5
 _OWED = {
     DebtState.OPEN: "owes its full evaluation",
     DebtState.PAYING: "pays its evaluation debt",
@@ -76,13 +76,6 @@ def release_list_page(
         refresh=REFRESH_SECONDS if running and refresh else None,
         pause_url=pause_url(url, running, refresh),
     )
-
-
-def pause_url(url: str, running: bool, refresh: bool) -> str:
-    """Where the switch for the automatic refresh leads; none when nothing refreshes anyway."""
-    if not running or not refresh:
-        return url if running else ""
-    return f"{url}{'&' if '?' in url else '?'}refresh=off"
 
 
 def deck(stages: Sequence[tuple[str, StageState]]) -> Deck:

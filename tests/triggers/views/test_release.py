@@ -9,11 +9,12 @@ import pytest
 from domain.models import Outcome
 from domain.release_rows import row_of
 from scripts import preview_data as data
-from triggers.views import release_list_page, release_page
+from triggers.views import Ask, FormLink, Round, Surroundings, release_list_page, release_page
+from triggers.views.common import ordinal
 
 
-def shown(page, record, **options):
-    return page("release.html", release_page(record, data.NOW, **options))
+def shown(page, record, refresh=True, **around):
+    return page("release.html", release_page(record, data.NOW, Surroundings(**around), refresh=refresh))
 
 
 def listed(page, records, **options):
@@ -104,6 +105,7 @@ def test_opt_out_is_shown_as_skipped_by_whom_and_not_as_passed(page):
     assert "skipped by @sam because Only the opening hours" in stage.text()
     assert "passed" not in stage.html
     assert "Nothing here says how good" in skipped.text(".call.warn")
+    assert "Nothing here says how good" in shown(page, replace(data.opted_out(), debt=None)).text(".call.warn")
 
 
 def test_progress_has_done_total_and_expected_end(page):
@@ -200,3 +202,104 @@ def test_a_release_without_stages_yet_can_be_shown(page):
 
     assert "The stages appear as soon as" in shown(page, bare).text()
     assert "not started" in listed(page, [bare]).text()
+
+
+def test_who_is_asked_now_finds_the_link_here(page):
+    """So that GitHub being away keeps nobody from deciding; a release that is over asks nobody."""
+    asks = [Ask("prod", "/api/approvals/mine"), Ask("override", "/api/overrides/mine")]
+    asked = shown(page, data.running_release(), asks=asks)
+
+    assert asked.text(".ask strong") == (
+        "You are asked to decide about prod. You are asked to decide about the override of the full evaluation."
+    )
+    assert [link.attributes["href"] for link in asked.all(".ask a")] == ["/api/approvals/mine", "/api/overrides/mine"]
+    assert not shown(page, data.released(), asks=asks).all(".ask")
+
+
+def test_place_in_line_is_told_with_its_reason(page):
+    """Only while it waits, and only for the environments it waits for."""
+    waiting = data.record(id=data.release_id(12))
+    text = shown(page, waiting, lanes=data.lanes()).text(".call.live")
+
+    assert "Waits for nonprod, 2nd in line , since 3 min ago : 11b07d3 is first in line for nonprod." in text
+    assert "Waits for" not in shown(page, data.released(), lanes=data.lanes()).text()
+
+
+def test_debt_override_and_refused_opt_outs_are_shown_for_ever(page):
+    """Also when the release is over."""
+    ended = replace(data.overridden(), outcome=Outcome.RELEASED, debt=data.debt())
+    text = shown(page, ended).text()
+
+    assert "maria@contoso.example overrode the failed full evaluation: The judge marks the new wording down" in text
+    assert "Only the opening hours on the contact page change." in text
+    assert "Refused: the change touches flows/chat/answer.jinja2 (flows/**)" in text
+
+
+def test_superseded_release_leads_to_the_newer_one(page):
+    """People go on from there."""
+    superseded = shown(page, data.superseded())
+
+    assert "A newer commit reached prod first" in superseded.text(".call")
+    assert superseded.one(".call a").attributes["href"].endswith(data.superseded().superseded_by)
+
+
+def test_votes_of_earlier_rounds_are_shown_as_void(page):
+    """Who voted sees that it does not count any more."""
+    rounds = [Round("prod", 1, True, (data.vote("maria"),)), Round("prod", 2, False, (data.vote("jonas"),))]
+    votes = shown(page, data.running_release(), rounds=rounds)
+
+    assert "@maria" in votes.text("li.void")
+    assert "void : new evidence came after it" in votes.text("li.void")
+    assert "void" not in votes.text("section[aria-labelledby=votes] li:not(.void)")
+
+
+def test_votes_of_the_record_are_shown_when_no_others_are_known(page):
+    """Each vote once."""
+    rounds = [Round("prod", 1, False, data.released().votes["prod"])]
+    votes = shown(page, data.released(), rounds=rounds).all("section[aria-labelledby=votes] li")
+
+    assert len(votes) == 3
+
+
+def test_reader_is_offered_only_what_they_may_do(page):
+    """Each form goes to its own address with its own seal."""
+    offers = {
+        "cancel": FormLink("/api/releases/r/cancel", "seal-c"),
+        "rollbacks": [FormLink("/api/releases/r/rollback", "seal-r", "prod")],
+        "evaluate": FormLink("/api/evaluations", "seal-e"),
+    }
+    forms = shown(page, data.running_release(), **offers).all("section[aria-labelledby=actions] form")
+    hidden = [
+        {field.attributes["name"]: field.attributes["value"] for field in form.css("input[type=hidden]")}
+        for form in forms
+    ]
+
+    assert [form.attributes["action"] for form in forms] == [
+        "/api/evaluations",
+        "/api/releases/r/rollback",
+        "/api/releases/r/cancel",
+    ]
+    assert hidden == [
+        {"csrf": "seal-e", "repository": data.REPOSITORY, "commit": data.SHA},
+        {"csrf": "seal-r", "environment": "prod"},
+        {"csrf": "seal-c"},
+    ]
+    assert not shown(page, data.running_release()).all("form")
+    assert not shown(page, data.released(), cancel=offers["cancel"]).all("form")
+
+
+def test_validation_leads_to_what_it_printed(page):
+    """Once there is something."""
+    link = shown(page, data.released()).one(".timeline a[href$='/validation']")
+
+    assert link.attributes["href"] == f"/api/releases/{data.released().id}/validation"
+    assert not shown(page, data.record(stages=data.RUNNING[:1])).all(".timeline a[href$='/validation']")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (12, "12th"), (21, "21st"), (112, "112th")],
+)
+def test_places_are_counted_as_people_do(number, words):
+    """In line, and in rounds."""
+    assert ordinal(number) == words
