@@ -71,7 +71,7 @@ def _check_known(there: str | None, told: str | None, path: str) -> None:
 
 def _decoded(content: str) -> str:
     try:
-        return base64.b64decode(content, validate=False).decode("utf-8", "surrogateescape")
+        return base64.b64decode("".join(content.split()), validate=True).decode("utf-8", "surrogateescape")
     except binascii.Error as error:
         raise Refused(422, "content is not valid Base64") from error
 

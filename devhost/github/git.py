@@ -133,7 +133,7 @@ class Git:
 
     def paths_of(self, shas: Iterable[str]) -> dict[str, dict[str, list[str]]]:
         """Give the paths each commit added, modified and removed; none for merges."""
-        lines = "".join(f"{sha}\n" for sha in shas)
+        lines = "".join(f"{sha}\n" for sha in dict.fromkeys(shas))
         words = self._git("diff-tree", "--stdin", "--root", "-r", "-z", "--no-renames", "--name-status", text=lines)
         found: dict[str, dict[str, list[str]]] = {sha: {name: [] for name in _STATES.values()} for sha in lines.split()}
         current, rest = "", iter(words.split("\0"))

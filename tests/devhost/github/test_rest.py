@@ -6,36 +6,16 @@ import pytest
 import requests
 
 from devhost.github.client import DoubleError
-
-
-@pytest.fixture
-def api(double, repository):
-    """Call the repository's API: `api("GET", "/commits")`."""
-
-    def call(method, path, **fields):
-        return requests.request(method, f"{double.origin}/repos/{repository}{path}", timeout=10, **fields)
-
-    yield call
-    double.clear_faults()
-
-
-@pytest.fixture
-def head(double, repository):
-    return double.repository(repository)["heads"]["main"]
-
-
-def message(reply):
-    errors = [error.get("message", error["code"]) for error in reply.json().get("errors", [])]
-    return reply.status_code, reply.json()["message"], *errors
+from tests.devhost.github.world import said
 
 
 def test_unknown_things_are_404(double, api):
     """A repository, path or number that is not there is 404 with GitHub's words."""
-    assert message(requests.get(f"{double.origin}/repos/no/such", timeout=10)) == (404, "Not Found")
-    assert message(api("GET", "/pulls/99")) == (404, "Not Found")
-    assert message(api("GET", "/nothing/like/this")) == (404, "Not Found")
-    assert message(api("GET", "/deployments/99")) == (404, "Not Found")
-    assert message(api("GET", f"/commits/{'a' * 40}")) == (422, f"No commit found for SHA: {'a' * 40}")
+    assert said(requests.get(f"{double.origin}/repos/no/such", timeout=10)) == (404, "Not Found")
+    assert said(api("GET", "/pulls/99")) == (404, "Not Found")
+    assert said(api("GET", "/nothing/like/this")) == (404, "Not Found")
+    assert said(api("GET", "/deployments/99")) == (404, "Not Found")
+    assert said(api("GET", f"/commits/{'a' * 40}")) == (422, f"No commit found for SHA: {'a' * 40}")
 
 
 def test_lists_come_in_pages_with_links(api, head):
@@ -62,18 +42,18 @@ def test_limits_are_githubs(double, repository, api, head):
     too_long = api("POST", "/issues/1/comments", json={"body": "x" * 65_537})
     description = api("POST", f"/statuses/{head}", json={"state": "success", "description": "x" * 141})
 
-    assert message(too_long) == (422, "Validation Failed", "Body is too long (maximum is 65536 characters)")
-    assert message(description) == (422, "Validation Failed", "description is too long (maximum is 140 characters)")
+    assert said(too_long) == (422, "Validation Failed", "Body is too long (maximum is 65536 characters)")
+    assert said(description) == (422, "Validation Failed", "description is too long (maximum is 140 characters)")
     assert api("POST", "/issues/1/comments", json={"body": "x" * 65_536}).status_code == 201
     assert api("POST", f"/statuses/{head}", json={"state": "success", "description": "x" * 140}).status_code == 201
 
 
 def test_wrong_input_is_422_or_400(api, head):
     """States GitHub does not know and bodies that are not JSON are refused."""
-    assert message(api("POST", f"/statuses/{head}", json={"state": "green"}))[:2] == (422, "Validation Failed")
-    assert message(api("POST", f"/statuses/{head}", data="{")) == (400, "Problems parsing JSON")
-    assert message(api("POST", f"/statuses/{head}", json=[1])) == (400, "Body should be a JSON object")
-    assert message(api("POST", "/deployments", json={"ref": "no-such"})) == (422, "No ref found for: no-such")
+    assert said(api("POST", f"/statuses/{head}", json={"state": "green"}))[:2] == (422, "Validation Failed")
+    assert said(api("POST", f"/statuses/{head}", data="{")) == (400, "Problems parsing JSON")
+    assert said(api("POST", f"/statuses/{head}", json=[1])) == (400, "Body should be a JSON object")
+    assert said(api("POST", "/deployments", json={"ref": "no-such"})) == (422, "No ref found for: no-such")
 
 
 def test_pull_requests_need_something_new(double, repository):
@@ -125,7 +105,7 @@ def test_fault_answers_as_told_and_only_so_often(double, api):
     double.fault(method="GET", path_regex="/commits$", status=429, retry_after=3, message="slow down", times=2)
     limited = api("GET", "/commits")
 
-    assert message(limited) == (429, "slow down")
+    assert said(limited) == (429, "slow down")
     assert limited.headers["Retry-After"] == "3"
     assert api("GET", "/branches").status_code == 200
     assert api("GET", "/commits").status_code == 429
@@ -172,9 +152,9 @@ def test_merge_call_checks_the_head(double, repository, api):
     double.push(repository, "alex/1-x", {"b": "b"})
     stale = api("PUT", "/pulls/1/merge", json={"sha": tip})
 
-    assert message(stale) == (409, "Head branch was modified. Review and try the merge again.")
+    assert said(stale) == (409, "Head branch was modified. Review and try the merge again.")
     assert api("PUT", "/pulls/1/merge", json={}).json()["merged"] is True
-    assert message(api("PUT", "/pulls/1/merge", json={})) == (405, "Pull Request is not mergeable")
+    assert said(api("PUT", "/pulls/1/merge", json={})) == (405, "Pull Request is not mergeable")
 
 
 def test_combined_status_is_the_newest_of_each_context(api, head):
@@ -189,4 +169,4 @@ def test_combined_status_is_the_newest_of_each_context(api, head):
 
 def test_methods_nobody_serves_are_404(api):
     """GitHub answers Not Found for a method it does not know on a path."""
-    assert message(api("DELETE", "/branches")) == (404, "Not Found")
+    assert said(api("DELETE", "/branches")) == (404, "Not Found")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import jwt
+import requests
+
 SECRET = "of the tests"
+TOKEN = "ghp_of_the_tests"
 
 
 class Inbox:
@@ -39,6 +44,38 @@ class Inbox:
     def close(self):
         self._server.shutdown()
         self._server.server_close()
+
+
+def app_jwt(app, key):
+    """What an App signs in with."""
+    return jwt.encode({"iss": app, "iat": int(time.time()) - 60, "exp": int(time.time()) + 300}, key, "RS256")
+
+
+def caller(origin, repository, credential=""):
+    """Call an API: a path that begins with a slash is below the repository, any other below the API's root."""
+
+    def call(method, path, headers=None, **fields):
+        url = f"{origin}/repos/{repository}{path}" if path[:1] in ("", "/") else f"{origin}/{path}"
+        signed = {"Authorization": f"Bearer {credential}"} if credential else {}
+        return requests.request(method, url, headers={**signed, **(headers or {})}, timeout=10, **fields)
+
+    return call
+
+
+def said(reply):
+    """Give the status of a refusal and its words."""
+    errors = [error.get("message", error["code"]) for error in reply.json().get("errors", [])]
+    return reply.status_code, reply.json()["message"], *errors
+
+
+def payloads(inbox, event, action=None, count=1):
+    """Wait for deliveries of an event and give their payloads, oldest first."""
+
+    def fitting():
+        known = [(one.event, json.loads(one.body)) for one in inbox.taken]
+        return [payload for name, payload in known if (name, payload.get("action")) == (event, action)]
+
+    return wait_for(lambda: fitting() if len(fitting()) >= count else None)
 
 
 def wait_for(condition):
