@@ -19,8 +19,8 @@ HERE = f"/repos/{REPOSITORY}"
 PYGITHUB = {"User-Agent": "PyGithub/Python"}
 
 
-def found(*asked, query=None, body=None):
-    return list(request(*asked, query or {}, json.dumps(body).encode() if body is not None else b""))
+def found(method, path, query=None, body=None):
+    return list(request(method, path, query or {}, json.dumps(body).encode() if body is not None else b""))
 
 
 @pytest.mark.parametrize(
@@ -98,17 +98,15 @@ def test_paths_with_slashes_find_their_operation():
     assert found("GET", f"{HERE}/collaborators//permission") == ["GitHub has no such operation"]
 
 
-def test_each_gap_of_the_description_is_one():
+def test_each_gap_of_the_description_is_one(monkeypatch):
     """An exception that nothing needs any more would hide a mistake."""
-    kept, description.GAPS = GAPS, ()
-    try:
-        bare = found("POST", f"{HERE}/issues/1/labels", body=["x"])
-        pull = list(answer("GET", f"{HERE}/pulls/1", 200, b'{"head": {"repo": null}}'))
-        pulls = list(answer("GET", f"{HERE}/pulls", 200, b'[{"labels": [{"description": null}]}]'))
-    finally:
-        description.GAPS = kept
-
+    monkeypatch.setattr(description, "GAPS", ())
+    bare = found("POST", f"{HERE}/issues/1/labels", body=["x"])
+    pull = list(answer("GET", f"{HERE}/pulls/1", 200, b'{"head": {"repo": null}}'))
+    pulls = list(answer("GET", f"{HERE}/pulls", 200, b'[{"labels": [{"description": null}]}]'))
     wrong = [*bare, *(one for one in pull if "head.repo" in one), *(one for one in pulls if "description: None" in one)]
+    monkeypatch.setattr(description, "GAPS", GAPS)
+
     assert len(wrong) == len(GAPS)
     assert found("POST", f"{HERE}/issues/1/labels", body=["x"]) == []
 
