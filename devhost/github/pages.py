@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from devhost.github import comments, pulls, threads
+from devhost.github import checks, comments, pulls, reviews, threads
 from devhost.github.refusals import Refused
 from devhost.github.rest import number, repository, site
 from devhost.github.store import Record
@@ -88,6 +88,7 @@ async def show_repository(request: web.Request) -> web.Response:
         clone_path=str(place.path),
         heads=heads,
         pulls=pulls.everything(double, found)[::-1],
+        issues=double.store.all("issue", found["repository"])[::-1],
         commits=[(commit, _newest(_marks(request, found, "status", [commit.sha]))) for commit in commits],
         me=_me(request),
     )
@@ -118,6 +119,8 @@ async def show_pull(request: web.Request) -> web.Response:
         comments=double.store.all("comment", name, number=pull["number"]),
         files=pulls.difference(double, found, pull).files,
         statuses=[(sha, _newest(_marks(request, found, "status", [sha]))) for sha in shas],
+        checks={sha: checks.of_commit(double, name, sha) for sha in shas},
+        reviews=reviews.of_pull(double, pull),
         deployments=_deployments(request, found, shas),
         me=_me(request),
     )
@@ -145,6 +148,35 @@ async def act(request: web.Request) -> web.Response:
     raise _back(found, f"/pull/{which}", me)
 
 
+@routes.post(r"/{owner}/{name}/checks/{number:\d+}/{act:rerequest|press}")
+async def act_on_check(request: web.Request) -> web.Response:
+    """Press Re-run, or a button of a check run."""
+    found, form, me = repository(request), await request.post(), await _acting(request)
+    double = site(request).double
+    run = checks.find(double, found, number(request))
+    if request.match_info["act"] == "rerequest":
+        checks.rerequest(double, found, run, me)
+    else:
+        checks.press(double, found, run, str(form.get("identifier", "")), me)
+    raise _back(found, f"/commit/{run['sha']}", me)
+
+
+@routes.get(r"/{owner}/{name}/issues/{number:\d+}")
+async def show_issue(request: web.Request) -> web.Response:
+    """Show an issue with what was said about it."""
+    found, double = repository(request), site(request).double
+    issue = threads.find(double, found, number(request))
+    if threads.is_pull(issue):
+        raise web.HTTPSeeOther(f"/{found['repository']}/pull/{issue['number']}")
+    return _page(
+        "issue.html",
+        title=f"{issue['title']} · {found['repository']} #{issue['number']}",
+        repository=found,
+        issue=issue,
+        comments=double.store.all("comment", found["repository"], number=issue["number"]),
+    )
+
+
 @routes.get("/{owner}/{name}/commit/{sha}")
 async def show_commit(request: web.Request) -> web.Response:
     """Show a commit with its statuses, deployments and comments."""
@@ -159,8 +191,10 @@ async def show_commit(request: web.Request) -> web.Response:
         files=place.changed_files(commit.parents[0], commit.sha) if commit.parents else [],
         pulls=[pull for pull in pulls.everything(double, found) if commit.sha in pull["landed"]],
         statuses=_newest(_marks(request, found, "status", [commit.sha])),
+        checks=checks.of_commit(double, found["repository"], commit.sha),
         deployments=_deployments(request, found, [commit.sha]),
         comments=_marks(request, found, "commit_comment", [commit.sha]),
+        me=_me(request),
     )
 
 

@@ -8,9 +8,6 @@ from devhost.github import labels, people, pulls, threads
 from devhost.github.shapes.base import Base, Json
 from devhost.github.store import Record
 
-_ON_ONE = ("merged", "merged_by", "mergeable", "mergeable_state", "rebaseable", "comments", "review_comments")
-_ONLY_ONE = (*_ON_ONE, "maintainer_can_modify", "commits", "additions", "deletions", "changed_files")
-
 
 class Threads(Base):
     """Shapes of pull requests and issues."""
@@ -40,28 +37,11 @@ class Threads(Base):
 
     def pull(self, repository: Record, pull: Record, told: bool = False) -> Json:
         """A pull request in full; told by a webhook it does not say yet whether it can be merged."""
-        api = self.api(repository, f"/pulls/{pull['number']}")
         difference = pulls.difference(self.double, repository, pull)
         unknown = (None, "unknown")
         mergeable, state = unknown if told else pulls.mergeable(self.double, repository, pull)
         return {
-            **self._thread(repository, pull),
-            "id": pull["id"],
-            "node_id": f"PR_{pull['id']}",
-            "url": api,
-            "diff_url": f"{self.page(repository)}/pull/{pull['number']}.diff",
-            "patch_url": f"{self.page(repository)}/pull/{pull['number']}.patch",
-            "issue_url": self.api(repository, f"/issues/{pull['number']}"),
-            **self._urls(repository, pull),
-            "_links": self._links(repository, pull),
-            "merged_at": pull["merged_at"],
-            "merge_commit_sha": pull["merge_commit_sha"],
-            "requested_reviewers": [self.user(login) for login in pull["reviewers"]],
-            "requested_teams": [],
-            "auto_merge": None,
-            "draft": pull["draft"],
-            "head": self._end(self.double.repository_with(pull["head_repository"]), pull["head"], pull["head_sha"]),
-            "base": self._end(repository, pull["base"], pull["base_sha"]),
+            **self.listed_pull(repository, pull),
             "merged": pull["merged_at"] is not None,
             "merged_by": self.maybe_user(pull["merged_by"]),
             "mergeable": mergeable,
@@ -78,8 +58,26 @@ class Threads(Base):
 
     def listed_pull(self, repository: Record, pull: Record) -> Json:
         """A pull request as lists have it: without what only one request of its own tells."""
-        whole = self.pull(repository, pull, told=True)
-        return {name: value for name, value in whole.items() if name not in _ONLY_ONE}
+        page = self.page(repository, f"/pull/{pull['number']}")
+        return {
+            **self._thread(repository, pull),
+            "id": pull["id"],
+            "node_id": f"PR_{pull['id']}",
+            "url": self.api(repository, f"/pulls/{pull['number']}"),
+            "diff_url": f"{page}.diff",
+            "patch_url": f"{page}.patch",
+            "issue_url": self.api(repository, f"/issues/{pull['number']}"),
+            **self._urls(repository, pull),
+            "_links": self._links(repository, pull),
+            "merged_at": pull["merged_at"],
+            "merge_commit_sha": pull["merge_commit_sha"],
+            "requested_reviewers": [self.user(login) for login in pull["reviewers"]],
+            "requested_teams": [],
+            "auto_merge": None,
+            "draft": pull["draft"],
+            "head": self._end(self.double.repository_with(pull["head_repository"]), pull["head"], pull["head_sha"]),
+            "base": self._end(repository, pull["base"], pull["base_sha"]),
+        }
 
     def _urls(self, repository: Record, pull: Record) -> Json:
         api = self.api(repository, f"/pulls/{pull['number']}")

@@ -6,6 +6,8 @@ import pytest
 import requests
 from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
+from tests.devhost.github.world import payloads
+
 
 @pytest.fixture
 def browser(double):
@@ -173,3 +175,54 @@ def test_deliveries_page_shows_answers_and_sends_again(double, repository, inbox
     assert "202 OK" in text(page)
     assert double.deliveries()[-1]["redelivery"] is True
     assert double.deliveries()[-1]["guid"] == newest["guid"]
+
+
+def test_checks_are_shown_with_their_buttons(app, inbox):
+    """Summary, annotations and an App's buttons stand on the change and the commit; pressing one is told."""
+    button = {"label": "Evaluate in full", "description": "all rows", "identifier": "evaluate-full"}
+    line = {"path": "a.py", "start_line": 3, "end_line": 3, "annotation_level": "warning", "message": "too long"}
+    output = {"title": "7 rows worse", "summary": "**f1** fell", "annotations": [line]}
+    tip = app.double.push(app.repository, "alex/1-x", {"a.py": "a"})
+    app.double.open_pull_request(app.repository, "alex/1-x", "X")
+    fields = {"name": "evaluate", "head_sha": tip, "conclusion": "failure", "output": output, "actions": [button]}
+    run = app.api("POST", "/check-runs", json=fields).json()
+    here = f"{app.double.origin}/{app.repository}"
+    page = HTMLParser(requests.get(f"{here}/pull/1", timeout=10).text)
+    form = {"identifier": "evaluate-full", "as": "maria"}
+    pressed = requests.post(f"{here}/checks/{run['id']}/press", data=form, timeout=10)
+
+    check = page.css_first("details")
+    assert "failure evaluate 7 rows worse drawbridge" in " ".join(check.css_first("summary").text().split())
+    assert check.css_first("strong:not(summary strong)").text() == "f1"
+    assert "a.py:3 warning: too long" in check.text()
+    assert [one.text() for one in check.css("button")] == ["Re-run", "Evaluate in full"]
+    assert pressed.url == f"{here}/commit/{tip}"
+    assert payloads(inbox, "check_run", "requested_action")[0]["sender"]["login"] == "maria"
+
+
+def test_draft_is_shown_and_made_ready(double, repository, browser):
+    """A draft says so until somebody marks it ready."""
+    double.push(repository, "alex/1-x", {"a": "a"})
+    double.open_pull_request(repository, "alex/1-x", "X", draft=True)
+    before = browser.see(f"/{repository}/pull/1").css_first(".state").text()
+    page = HTMLParser(browser.submit(f"/{repository}/pull/1/ready", **{"as": "alex"}).text)
+
+    assert (before, page.css_first(".state").text()) == ("draft", "open")
+    assert page.css('form[action$="/ready"]') == []
+
+
+def test_issues_have_a_page(double, repository, browser):
+    """The repository's page leads to them; a change's number leads to the change."""
+    double.open_issue(repository, "Worse <b>again</b>", "f1 *fell*", author="drawbridge-ci", labels=["nightly"])
+    double.comment(repository, 1, "still", by="sam")
+    path = next(
+        link.attributes["href"] for link in browser.see(f"/{repository}").css("main a") if "Worse" in link.text()
+    )
+    page = browser.see(path)
+
+    assert path == f"/{repository}/issues/1"
+    assert page.css_first("h1").text().startswith("Worse <b>again</b>")
+    assert [one.css_first("header strong").text() for one in page.css("article")] == ["drawbridge-ci", "sam"]
+    double.push(repository, "alex/2-x", {"a": "a"})
+    double.open_pull_request(repository, "alex/2-x", "X")
+    assert browser.get(f"{double.origin}/{repository}/issues/2", timeout=10).url.endswith("/pull/2")
