@@ -183,7 +183,7 @@ def _changed(change: ChangeEvent, branches: tuple[str, str]) -> Action:
     if change.action in _LABEL_MOVED:
         return _relabelled(change, branches)
     if change.action == "closed":
-        return EndChange(change.repository, change.number, MERGED if change.merged else "closed")
+        return EndChange(change.repository, change.number, _how_it_closed(change, branches))
     if change.action == "converted_to_draft":
         return EndChange(change.repository, change.number, "turned into a draft")
     if change.action not in _VALIDATED_ON:
@@ -192,6 +192,13 @@ def _changed(change: ChangeEvent, branches: tuple[str, str]) -> Action:
         return EndChange(change.repository, change.number, f"turned towards {change.base_branch}")
     _check_validated(change, branches)
     return _validation(change)
+
+
+def _how_it_closed(change: ChangeEvent, branches: tuple[str, str]) -> str:
+    release_branch, _ = branches
+    if change.merged and change.base_branch != release_branch:
+        return f"merged into {change.base_branch}"
+    return MERGED if change.merged else "closed"
 
 
 def _relabelled(change: ChangeEvent, branches: tuple[str, str]) -> Action:

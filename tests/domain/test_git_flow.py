@@ -138,7 +138,8 @@ def test_new_head_of_a_change_is_validated(action: str, base: str) -> None:
     ("changed", "why"),
     [
         ({"action": "closed"}, "closed"),
-        ({"action": "closed", "merged": True}, "merged"),
+        ({"action": "closed", "merged": True}, "merged into develop"),
+        ({"action": "closed", "merged": True, "base_branch": "main"}, "merged"),
         ({"action": "converted_to_draft", "draft": True}, "turned into a draft"),
         ({"action": "edited", "base_branch": "sam/1-y"}, "turned towards sam/1-y"),
     ],

@@ -352,7 +352,7 @@ def known(world: World, pull: dict[str, Any]) -> ChangeRecord:
     return found
 
 
-@pytest.mark.parametrize(("act", "why"), [("close", "closed"), ("merge", "merged")])
+@pytest.mark.parametrize(("act", "why"), [("close", "closed"), ("merge", "merged into develop")])
 def test_change_that_left_unseen_ends(world: World, act: str, why: str) -> None:
     """Closed or merged; reopened with the same head it is validated once more."""
     pull = world.open("sam/5-x")
