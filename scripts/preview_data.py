@@ -516,7 +516,9 @@ def debts() -> list[Debt]:
             at=iso((7 - number) * 1440),
             settled_at=iso((6 - number) * 1440) if state in details else "",
             settled_by="nightly" if state is DebtState.PAID else "jonas@contoso.example",
-            evaluation=f"{release_id(number)}.full-2026-11-{16 + number}" if state in details else "",
+            evaluation=f"{release_id(number)}.full-2026-11-{16 + number}"
+            if state in (DebtState.PAID, DebtState.FAILED)
+            else "",
         )
         for number, state in enumerate(states)
     ]

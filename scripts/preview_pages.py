@@ -63,8 +63,8 @@ def _release_pages() -> Iterator[Page]:
     paused = release_page(data.record(stages=data.RUNNING[:1]), data.NOW, begun, refresh=False)
     yield "release-begun", "Release just begun, refresh stopped", "release.html", paused
     held = Surroundings(lanes=data.lanes(), cancel=SEALED, evaluate=SEALED)
-    waiting = release_page(replace(data.opted_out(), debt=None, opt_outs=()), data.NOW, held)
-    yield "release-waiting", "Release that waits for its turn", "release.html", waiting
+    waiting = release_page(replace(data.opted_out(), debt=None, opt_outs=()), data.NOW, held, refresh=False)
+    yield "release-waiting", "Release that waits for its turn, refresh stopped", "release.html", waiting
     asked = Surroundings(asks=[Ask("prod", "/api/approvals/mine")], rounds=data.rounds(), cancel=SEALED)
     asking = release_page(data.overridden(), data.NOW, asked)
     yield "release-asking", "Release that asks its reader, second round, overridden", "release.html", asking

@@ -432,7 +432,7 @@ def test_older_link_says_what_has_changed_and_where_the_newest_is(edge: Edge, ca
     answer = edge.look(old, "maria")
 
     assert (answer.status, answer.title) == (410, "New evidence")
-    assert "the evidence you voted on (you approved, " in answer.text()
+    assert "New evidence has replaced what you approved on " in answer.text()
     assert "The full evaluation ran: failed" in answer.text()
     newest = edge.link(second, "maria")
     assert answer.links()[0] == f"/api/approvals/{newest}"
@@ -451,7 +451,7 @@ def test_form_of_older_evidence_is_refused_and_not_kept(edge: Edge) -> None:
     answer = edge.send(token, "jonas", form)
 
     assert answer.status == 410
-    assert "New evidence has replaced the evidence this link was for" in answer.text()
+    assert "New evidence has replaced what this link was for" in answer.text()
     assert edge.votes(first) == edge.votes(second) == {}
     assert edge.client.rung == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -157,10 +157,11 @@ def approval_page(
 
 def replaced_page(request: ApprovalRequest, news: Sequence[str], voted: Vote | None, newest: str) -> MessageView:
     """Tell somebody with an older link what has changed since, and where the newest link is."""
-    shown = f"you voted on (you {_done(voted)}, {voted.at})" if voted else "this link was for"
+    at = moment(voted.at, datetime.now(UTC)) if voted else None
+    shown = f"you {_done(voted)}{f' on {at.text}' if at else ''}" if voted else "this link was for"
     return message_page(
         "New evidence",
-        f"New evidence has replaced the evidence {shown}. Votes on the old one do not count any more.",
+        f"New evidence has replaced what {shown}. Votes on the old evidence do not count any more.",
         *news,
         links=(Link("Look at the newest evidence", newest), Link("The release", release_url(request.release))),
         status=410,
@@ -266,10 +267,11 @@ def _rules(request: ApprovalRequest, evidence: Evidence) -> tuple[str, ...]:
         *(["who merged it"] if evidence.exclude_merger else []),
     ]
     own = ", ".join(f"@{login}" for login in request.excluded) or "no approver this time"
+    allowed = () if request.environment == OVERRIDE else ("Authors may approve their own release.",)
     return (
         f"May {'override' if request.environment == OVERRIDE else 'approve'}: {people}.",
         f"{count(request.approvals, 'approval')} needed, one vote per person; one rejection ends the release.",
-        f"May not approve, as {' and '.join(barred)}: {own}." if barred else "Authors may approve their own release.",
+        *((f"May not approve, as {' and '.join(barred)}: {own}.",) if barred else allowed),
         "A vote counts for exactly this evidence. If any of it changes, the vote is void and you are asked again.",
     )
 

@@ -173,6 +173,7 @@ class ReleaseView:
     cancel: FormLink | None
     rollbacks: tuple[FormLink, ...]
     evaluate: FormLink | None
+    actions_url: str  # where the forms are, while the page refreshes itself: that would clear what somebody writes
     refresh: int | None
     pause_url: str
 
@@ -185,6 +186,8 @@ def release_page(
 ) -> ReleaseView:
     """Show one release."""
     running = record.outcome is Outcome.RUNNING
+    moving = running and refresh
+    offers = bool(around.cancel or around.rollbacks or around.evaluate)
     return ReleaseView(
         title=f"Release {record.commit.sha[:8]}",
         heading=_titles(record)[0],
@@ -213,10 +216,11 @@ def release_page(
         deployments=deployment_views(record.deployments, now),
         votes=_votes(record, around.rounds, now),
         notes=record.notes,
-        cancel=around.cancel if running else None,
-        rollbacks=tuple(around.rollbacks),
-        evaluate=around.evaluate,
-        refresh=REFRESH_SECONDS if running and refresh else None,
+        cancel=around.cancel if running and not moving else None,
+        rollbacks=() if moving else tuple(around.rollbacks),
+        evaluate=None if moving else around.evaluate,
+        actions_url=f"{release_url(record.id)}?refresh=off#actions" if moving and offers else "",
+        refresh=REFRESH_SECONDS if moving else None,
         pause_url=pause_url(release_url(record.id), running, refresh),
     )
 

@@ -268,7 +268,8 @@ def test_reader_is_offered_only_what_they_may_do(page):
         "rollbacks": [FormLink("/api/releases/r/rollback", "seal-r", "prod")],
         "evaluate": FormLink("/api/evaluations", "seal-e"),
     }
-    forms = shown(page, data.running_release(), **offers).all("section[aria-labelledby=actions] form")
+    refreshing = shown(page, data.running_release(), **offers)
+    forms = shown(page, data.running_release(), refresh=False, **offers).all("section[aria-labelledby=actions] form")
     hidden = [
         {field.attributes["name"]: field.attributes["value"] for field in form.css("input[type=hidden]")}
         for form in forms
@@ -284,7 +285,9 @@ def test_reader_is_offered_only_what_they_may_do(page):
         {"csrf": "seal-r", "environment": "prod"},
         {"csrf": "seal-c"},
     ]
-    assert not shown(page, data.running_release()).all("form")
+    assert not refreshing.all("form"), "a page that loads itself again would clear what somebody writes"
+    assert refreshing.all("a[href$='?refresh=off#actions']")
+    assert not shown(page, data.running_release()).all("form, a[href$='#actions']")
     assert not shown(page, data.released(), cancel=offers["cancel"]).all("form")
 
 
