@@ -50,9 +50,9 @@ def withdrawn(known: Known, around: Around) -> tuple[int, ...]:
     if known.debt is not DebtState.OPEN:
         return ()
     still = {one.change for one in around.opt_outs}
-    # A payment that runs already needs no second one.
-    paying = around.debt is not None and around.debt.state is DebtState.PAYING
-    return () if paying else tuple(number for number in known.opted_out if number not in still)
+    # A payment that runs already needs no second one; a debt that was settled meanwhile has to be taken in instead.
+    owed = around.debt is not None and around.debt.state is DebtState.OPEN
+    return tuple(number for number in known.opted_out if number not in still) if owed else ()
 
 
 def _settled(state: DebtState) -> DebtState:

@@ -212,6 +212,22 @@ def test_debt_that_somebody_else_pays_is_not_evaluated_twice() -> None:
     assert [order["kind"] for order in stage.payloads("evaluation")] == ["minimal"]
 
 
+def test_payment_is_taken_in_although_the_label_was_taken_off_as_well() -> None:
+    """Between two looks the nightly run paid, and somebody withdrew the opt-out: nobody is asked for ever again."""
+    paid = around(
+        debt=debt(state=DebtState.PAID, evaluation="e"), summary={**asdict(samples.summary("full")), "id": "e"}
+    )
+    stage = opted_out(
+        look_around=one_after_the_other(around(opt_outs=[asdict(OPT_OUT)]), paid),
+        take_debt=lambda _: {"debt": None},
+        approval=one_after_the_other(NEWS, APPROVED),
+    )
+
+    assert play(stage)["outcome"] == "released"
+    assert last(stage)["debt"]["state"] == "paid"
+    assert [order["environment"]["name"] for order in stage.payloads("open_approval")] == ["nonprod", "nonprod", "prod"]
+
+
 def test_label_put_on_while_the_evaluation_runs_turns_it_into_debt() -> None:
     """The run was cancelled without a verdict, and every change opts out by now."""
     cancelled = lambda payload: {"cancelled": True} if payload["kind"] == "full" else evaluate()(payload)  # noqa: E731
