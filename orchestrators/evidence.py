@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import asdict
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from activities.look_around import look_around
 from activities.settle_debt import settle_debt
@@ -68,11 +69,13 @@ def superseded(story: Story, environment: Environment, newer: str) -> NoReturn:
     raise Ended(Outcome.SUPERSEDED, messages_promotion.superseded_reason(environment.name, newer))
 
 
-def settle(story: Story, state: DebtState, by: str, evaluation: str = "", digest: str = "") -> Steps:
-    """Settle the release's debt; what somebody else has settled before stands."""
+def settle(
+    story: Story, state: DebtState, by: str, evaluation: str = "", digest: str = ""
+) -> Generator[Any, Any, Debt]:
+    """Settle the release's debt, and return it: what somebody else has settled before stands."""
     order = {"debt": asdict(story.debt), "state": state, "by": by, "at": story.now, "evaluation": evaluation}
     settled = yield story.act(settle_debt, {**order, "detail": "", "evidence": digest})
-    story.keep_debt(read(Debt, settled["debt"]))
+    return read(Debt, settled["debt"])
 
 
 def _pay_debt(story: Story, gone: tuple[int, ...]) -> Steps:
@@ -84,7 +87,7 @@ def _pay_debt(story: Story, gone: tuple[int, ...]) -> Steps:
     result = yield (yield from evaluate_fully(story))
     if "summary" in result:
         summary = yield from judged(story, timeline.FULL, result)
-        yield from settle(story, debts.paid_with(summary.verdict), story.record.id, summary.id)
+        story.keep_debt((yield from settle(story, debts.paid_with(summary.verdict), story.record.id, summary.id)))
         return
-    yield from settle(story, DebtState.OPEN, story.record.id)
+    story.keep_debt((yield from settle(story, DebtState.OPEN, story.record.id)))
     yield from full_evaluation_ended(story, result, stopped=False)

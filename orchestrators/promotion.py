@@ -81,26 +81,38 @@ def deployed(story: Story, environment: Environment, result: dict[str, Any]) -> 
 
 def _approve(story: Story, environment: Environment) -> Steps:
     """Come back when the approvers have let the release through, on evidence that says all there is to say."""
-    decision = "news"
-    while decision == "news":
+    let_through = False
+    while not let_through:
         yield from take_in(story, environment)
         owes = environment is story.config.environments[-1] and debts.block_production(story.record)
         if not environment.approvers and not owes:
             return
         needed = messages_promotion.votes_needed(environment, story.record.debt if owes else None)
         decided = yield from ask(story, environment, timeline.approve(environment.name), needed)
-        decision = decided["decision"]
-    votes = keep_votes(story, environment, decided)
-    stage = timeline.approve(environment.name)
-    yield from story.end(stage, STATE_OF_DECISION[decision], messages.decided(votes))
+        if decided["decision"] == "news":
+            continue
+        votes = yield from _decided(story, environment, decided)
+        let_through = not owes or (yield from _waive(story, environment, votes))
+
+
+def _decided(story: Story, environment: Environment, decided: dict[str, Any]) -> Generator[Any, Any, tuple[Vote, ...]]:
+    """Record what the votes came to, and return them. Raises Ended when they do not let the release through."""
+    decision, votes = decided["decision"], keep_votes(story, environment, decided)
+    yield from story.end(timeline.approve(environment.name), STATE_OF_DECISION[decision], messages.decided(votes))
     if decision in OUTCOME_OF_DECISION:
         raise Ended(OUTCOME_OF_DECISION[decision], messages.not_approved(environment.name, decision, votes))
-    if owes:
-        yield from _waive(story, environment, votes)
+    return votes
 
 
-def _waive(story: Story, environment: Environment, votes: tuple[Vote, ...]) -> Steps:
-    """The approvers let the release through without its full evaluation, each in so many words."""
+def _waive(story: Story, environment: Environment, votes: tuple[Vote, ...]) -> Generator[Any, Any, bool]:
+    """The approvers let the release through without its full evaluation, each in so many words.
+
+    Says whether that counts: when a payment came to its verdict first, they have to see it before anything goes on.
+    """
     names = [vote.principal for vote in votes if vote.waives]
-    yield from settle(story, DebtState.WAIVED, ", ".join(names), digest=story.digests[environment.name])
+    debt = yield from settle(story, DebtState.WAIVED, ", ".join(names), digest=story.digests[environment.name])
+    if debt.state is not DebtState.WAIVED:
+        return False
+    story.keep_debt(debt)
     yield from story.publish(timeline.FULL)
+    return True

@@ -127,6 +127,22 @@ def test_approval_of_production_with_open_debt_waives_it() -> None:
     assert last(stage)["debt"]["state"] == "waived"
 
 
+def test_waiver_that_comes_behind_a_failed_payment_opens_nothing() -> None:
+    """The nightly run's verdict came in while the votes were counted: they were not given on it."""
+    bad = debt(state=DebtState.FAILED, evaluation="e")
+    summary = {**asdict(samples.summary("full", Verdict.FAILED)), "id": "e"}
+    quiet = around(opt_outs=[asdict(OPT_OUT)])
+    votes = [{**VOTES[0], "waives": True, "comment": "hotfix"}]
+    stage = opted_out(
+        look_around=one_after_the_other(*[quiet] * 3, around(debt=bad, summary=summary)),
+        approval=lambda _: {"decision": "approved", "votes": votes, "digest": "seen"},
+        settle_debt=lambda _: {"debt": bad},
+    )
+
+    assert play(stage)["outcome"] == "failed"
+    assert [order["environment"]["name"] for order in stage.payloads("deployment")] == ["dev", "nonprod"]
+
+
 def test_paid_debt_is_new_evidence_for_the_approvers_of_production() -> None:
     """The nightly run paid it while they were asked: they are asked again, and nothing is waived."""
     paid = debt(state=DebtState.PAID, evaluation="e")
