@@ -56,6 +56,7 @@ def add_deployment(double: Double, repository: Record, by: str, fields: Mapping[
     if sha is None:
         raise Refused(422, f"No ref found for: {ref}")
     limits.check_description("Deployment", fields.get("description"))
+    _check_contexts(double, repository, sha, fields.get("required_contexts"))
     return double.store.add(
         "deployment",
         repository["repository"],
@@ -69,6 +70,13 @@ def add_deployment(double: Double, repository: Record, by: str, fields: Mapping[
         created_at=now(),
         updated_at=now(),
     )
+
+
+def _check_contexts(double: Double, repository: Record, sha: str, required: list[str] | None) -> None:
+    """Refuse to deploy what has statuses that are not good: those named, without a list all there are."""
+    good = {one["context"]: one["state"] == "success" for one in newest_statuses(double, repository, sha)}
+    if not all(good.get(context, False) for context in (good if required is None else required)):
+        raise Refused(409, f"Conflict: Commit status checks failed for {sha}.")
 
 
 def deployment(double: Double, repository: Record, number: int) -> Record:

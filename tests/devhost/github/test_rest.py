@@ -100,6 +100,16 @@ def test_newer_success_turns_the_older_inactive(api, head):
     assert states == [["inactive", "success"], ["success"]]
 
 
+def test_deployment_waits_for_statuses_unless_told_otherwise(api, head):
+    """Without a list of contexts every status has to be good; an empty list asks for none."""
+    api("POST", f"/statuses/{head}", json={"state": "pending", "context": "ci"})
+    refused = api("POST", "/deployments", json={"ref": head})
+    named = api("POST", "/deployments", json={"ref": head, "required_contexts": ["other"]})
+
+    assert said(refused) == said(named) == (409, f"Conflict: Commit status checks failed for {head}.")
+    assert api("POST", "/deployments", json={"ref": head, "required_contexts": []}).status_code == 201
+
+
 def test_fault_answers_as_told_and_only_so_often(double, api):
     """A fault takes the requests it fits, `times` of them, and no others."""
     double.fault(method="GET", path_regex="/commits$", status=429, retry_after=3, message="slow down", times=2)
