@@ -12,6 +12,7 @@ from activities.hold_lane import hold_lane
 from activities.leave_lane import leave_lane
 from activities.note_rollback import note_rollback
 from activities.tell_github import tell_github
+from domain import messages
 from domain.lanes import Turn, occupy
 from domain.models import Deployment
 from domain.wire import read
@@ -33,8 +34,12 @@ def rollback(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any
         return {"ok": False, "detail": held["error"]}
     order, turn = held["order"], read(Turn, held["turn"])
     lane = {"repository": order["repository"], "environment": order["environment"], "turn": held["turn"]}
-    yield context.call_sub_orchestrator("lane", lane, f"{context.instance_id}.lane")
-    result = yield context.call_sub_orchestrator("deployment", order, f"{context.instance_id}.deploy")
+    crash: Exception | None = None
+    try:
+        yield context.call_sub_orchestrator("lane", lane, f"{context.instance_id}.lane")
+        result = yield context.call_sub_orchestrator("deployment", order, f"{context.instance_id}.deploy")
+    except Exception as error:  # whatever went wrong, the lane is left: nobody else could go back either
+        crash, result = error, {"ok": False, "detail": messages.crashed(error)}
     deployed = asdict(occupy(read(Deployment, result["deployment"]), turn)) if result["ok"] else None
     departure = {
         "repository": order["repository"],
@@ -50,4 +55,6 @@ def rollback(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any
         about = {"deployment": result["deployment"], "by": wanted["by"]}
         noted = yield context.call_activity_with_retry(note_rollback, PATIENTLY, about)
         yield context.call_activity_with_retry(tell_github, PATIENTLY, {**noted, "stages": []})
+    if crash:
+        raise crash
     return {"ok": result["ok"], "detail": result["detail"]}

@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from domain.lanes import Turn
 from orchestrators.lane import LOOKS_PER_GENERATION, lane
 from orchestrators.rollback import rollback
@@ -94,6 +96,20 @@ def test_rollback_that_does_not_hold_leaves_what_ran_before() -> None:
     assert stage.play(rollback, WANTED, "r") == {"ok": False, "detail": "prod: not healthy"}
     assert stage.payloads("leave_lane")[0]["deployed"] is None
     assert stage.payloads("note_rollback") == []
+
+
+def test_rollback_that_breaks_leaves_the_lane_to_the_next_one() -> None:
+    """Storage was away for too long, say: the instance shows the error, and another rollback can be tried."""
+
+    def broken(_: Any) -> Any:
+        raise RuntimeError("blob storage failed")
+
+    stage = rollback_stage(deployment=broken)
+
+    with pytest.raises(RuntimeError, match="blob storage failed"):
+        stage.play(rollback, WANTED, "r")
+
+    assert stage.payloads("leave_lane")[0]["deployed"] is None
 
 
 def test_rollback_to_what_never_ran_there_changes_nothing() -> None:
