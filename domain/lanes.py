@@ -70,6 +70,7 @@ class Lane:
     waiting: tuple[Waiting, ...] = ()
     hold: Hold | None = None
     approvers: tuple[str, ...] = ()  # as the newest release's config names them
+    newest: int = 0  # that release's position
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ class Entry:
 
 def enter(lane: Lane, turn: Turn, environment: Environment, now: datetime, look: timedelta) -> tuple[Lane, Entry]:
     """Let a release in, or say why not. Returns the lane as it stands then. Asked again, a holder is in already."""
-    lane = replace(lane, approvers=tuple(environment.approvers))
+    if turn.position >= lane.newest and not turn.rollback:  # an older config must not bring back who may act here
+        lane = replace(lane, approvers=tuple(environment.approvers), newest=turn.position)
     entry = _ask(lane, turn, environment, now)
     others = tuple(one for one in lane.waiting if one.release != turn.release)
     if entry.answer is Answer.WAITS:

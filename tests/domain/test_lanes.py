@@ -124,6 +124,16 @@ def test_release_stays_its_soak_time_in_the_environment_before() -> None:
     assert ask(lane, turn(2, earlier="2026-11-23T07:00:00Z"), soaking)[1].answer is Answer.ENTERED
 
 
+def test_approvers_are_those_of_the_newest_config_that_was_seen() -> None:
+    """An older release that still waits, or a rollback to one, does not bring back people who were taken out."""
+    lane, _ = ask(EMPTY, turn(1), Environment(name="prod", approvers=["eve"]))
+    lane, _ = ask(lane, turn(2))
+    lane, _ = ask(lane, turn(1), Environment(name="prod", approvers=["eve"]))
+    lane, _ = ask(lane, turn(1, rollback=True), Environment(name="prod", approvers=["eve"]))
+
+    assert lane.approvers == ("maria",)
+
+
 def test_release_that_never_came_back_keeps_nobody_waiting() -> None:
     """Its orchestration was ended by an operator."""
     lane, _ = ask(EMPTY, turn(1))
