@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from adapters import audit, lanes, records
+from adapters import audit, debts, lanes, records
 from adapters.blobs import Blobs
 from domain import blob_names, timeline
-from domain.models import Outcome, ReleaseRecord
+from domain.models import DebtState, Outcome, ReleaseRecord
 
 
 def tidy(blobs: Blobs, record: ReleaseRecord) -> None:
-    """Free its lanes, shut the doors of its open questions, stop its evaluations, and audit how it ended."""
+    """Free its lanes, shut the doors of its open questions, let others pay its debt, and audit how it ended."""
     lanes.free(blobs, record.repository, record.id)
+    debt = debts.find(blobs, record.repository, record.commit.sha)
+    if debt and debt.state is DebtState.PAYING and debt.settled_by == record.id:
+        debts.settle(blobs, debt, DebtState.OPEN, record.id, record.updated_at)
     for stage in record.stages:
         environment = timeline.asks_about(stage.name)
         request = records.read_request(blobs, record.id, environment) if environment else None

@@ -1,0 +1,35 @@
+"""What is left behind when a release is over: nothing that keeps others waiting."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from adapters import closing, debts
+from adapters.blobs import Blobs
+from domain.debts import incur
+from domain.models import DebtState, Outcome
+from tests import samples
+
+AT = "2026-11-23T10:00:00Z"
+
+
+def test_debt_that_the_release_was_paying_is_owed_again(blobs: Blobs) -> None:
+    """The nightly run leaves a release's payment alone; of one that is over, nobody would ever pay it."""
+    record = samples.record()
+    debt = debts.record(blobs, incur(record, samples.CONFIG, AT))
+    debts.take(blobs, debt, record.id)
+
+    closing.tidy(blobs, replace(record, outcome=Outcome.CANCELLED))
+
+    (owed,) = debts.open_debts(blobs)
+    assert (owed.state, owed.settled_by) == (DebtState.OPEN, "")
+
+
+def test_payment_of_the_nightly_run_goes_on(blobs: Blobs) -> None:
+    """It is not the release's to give up."""
+    record = samples.record()
+    debts.take(blobs, debts.record(blobs, incur(record, samples.CONFIG, AT)), "nightly-acme.helpdesk-2026-11-23")
+
+    closing.tidy(blobs, replace(record, outcome=Outcome.SUPERSEDED))
+
+    assert debts.open_debts(blobs)[0].state is DebtState.PAYING
