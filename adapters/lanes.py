@@ -37,11 +37,6 @@ def hold(blobs: Blobs, repository: str, environment: str, wanted: Hold) -> Lane:
     return change(blobs, repository, environment, lambda lane: replace(lane, hold=wanted))
 
 
-def lift(blobs: Blobs, repository: str, environment: str) -> Lane:
-    """Let releases be promoted again."""
-    return change(blobs, repository, environment, lambda lane: replace(lane, hold=None))
-
-
 def free(blobs: Blobs, repository: str, release: str) -> None:
     """Take a release that is over out of every lane of its repository."""
     for lane in all_lanes(blobs, repository):

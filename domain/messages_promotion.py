@@ -113,11 +113,6 @@ def withdrawn(changes: Sequence[int]) -> str:
     return f"The full evaluation runs after all: {', '.join(f'#{number}' for number in changes)} opts out no more."
 
 
-def waived(names: Sequence[str]) -> str:
-    """Say who let the release through without its full evaluation."""
-    return f"waived by {', '.join(names)}"
-
-
 def nothing_to_go_back_to(release: str, environment: str) -> str:
     """Say why a rollback is impossible."""
     return f"{short(release)} never ran in {environment}: go back to a release that did"
