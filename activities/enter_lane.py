@@ -8,9 +8,11 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import connect, lanes
+from adapters import connect, lanes, records
+from adapters.blobs import Blobs
 from domain.config import Environment
 from domain.lanes import Entry, Lane, Turn, enter
+from domain.models import Outcome
 from domain.wire import read
 from settings import current
 
@@ -24,8 +26,14 @@ def enter_lane(payload: dict[str, Any]) -> dict[str, Any]:
     Input: {"repository", "environment": config, "turn": Turn}.
     """
     settings = current()
-    environment, turn = read(Environment, payload["environment"]), read(Turn, payload["turn"])
     look = timedelta(seconds=settings.look_seconds)
+    entry = ask(payload, look, connect.blobs(settings))
+    return {**asdict(entry), "look": settings.look_seconds}
+
+
+def ask(wanted: dict[str, Any], look: timedelta, blobs: Blobs) -> Entry:
+    """Take a place in the lane, or in; a release that was ended meanwhile gives it back at once."""
+    environment, turn = read(Environment, wanted["environment"]), read(Turn, wanted["turn"])
     entries: list[Entry] = []
 
     def step(lane: Lane) -> Lane:
@@ -33,5 +41,9 @@ def enter_lane(payload: dict[str, Any]) -> dict[str, Any]:
         entries.append(entry)
         return after
 
-    lanes.change(connect.blobs(settings), payload["repository"], environment.name, step)
-    return {**asdict(entries[-1]), "look": settings.look_seconds}
+    lanes.change(blobs, wanted["repository"], environment.name, step)
+    # Looked at afterwards: whoever ends a release says so first, and then frees its lanes.
+    record = None if turn.rollback else records.find_record(blobs, turn.release)
+    if record and record.outcome is not Outcome.RUNNING:
+        lanes.free(blobs, wanted["repository"], turn.release)
+    return entries[-1]

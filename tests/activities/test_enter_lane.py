@@ -1,0 +1,57 @@
+"""A place in a lane is for a release that is on its way."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from activities.enter_lane import enter_lane
+from adapters import lanes, records
+from domain.config import Environment
+from domain.lanes import Turn
+from domain.models import Outcome
+from tests.activities.conftest import World, run
+
+
+def enter(world: World, rollback: bool = False) -> str:
+    """Let the world's release ask for its turn in prod."""
+    turn = Turn(world.record.id, world.record.commit.sha, 4, rollback=rollback)
+    order = {
+        "repository": world.repository,
+        "environment": Environment(name="prod", approvers=["maria"]).model_dump(mode="json"),
+        "turn": asdict(turn),
+    }
+    return str(run(enter_lane, order)["answer"])
+
+
+def holder(world: World) -> str:
+    """Return who deploys to prod."""
+    lane = lanes.read(world.blobs, world.repository, "prod")
+    return lane.holder.release if lane.holder else ""
+
+
+def test_release_that_is_on_its_way_gets_in(world: World) -> None:
+    """Its record says that it runs."""
+    records.save_record(world.blobs, world.record)
+
+    assert enter(world) == "entered"
+    assert holder(world) == world.record.id
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CANCELLED, Outcome.FAILED])
+def test_step_that_comes_after_the_end_of_its_release_keeps_nobody_out(world: World, outcome: Outcome) -> None:
+    """A person cancelled it while this was on its way: nobody would ever leave the lane again."""
+    records.save_record(world.blobs, replace(world.record, outcome=outcome))
+
+    enter(world)
+
+    assert holder(world) == ""
+
+
+def test_rollback_to_a_release_that_is_over_gets_in(world: World) -> None:
+    """That it is over is the rule there."""
+    records.save_record(world.blobs, replace(world.record, outcome=Outcome.RELEASED))
+
+    assert enter(world, rollback=True) == "entered"
+    assert holder(world) == world.record.id
