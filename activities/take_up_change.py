@@ -11,7 +11,7 @@ from adapters import changes, connect
 from adapters.blobs import Blobs
 from domain import messages_changes
 from domain.changes import ChangeFacts, ChangeRecord, ChangeState, over
-from domain.errors import DrawbridgeError, Unavailable
+from domain.errors import DrawbridgeError, as_answer
 from domain.git_flow import change_id
 from domain.models import ChangeRequest
 from domain.wire import read
@@ -28,16 +28,19 @@ def take_up_change(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {"facts", "record", "branch": that is released, "look": seconds between looks} of {"request", "at"}.
 
     {"moved": head} when GitHub has another head, {"over": why} when nothing is to be validated, {"error": what to
-    mend} or {"retry_after": seconds}.
+    mend} or {"retry_after": seconds}. "last": the story ends if it has moved still.
     """
     settings = current()
-    request = read(ChangeRequest, payload["request"])
+    request, blobs = read(ChangeRequest, payload["request"]), connect.blobs(settings)
     try:
-        found = take_up(request, payload["at"], connect.github(settings), connect.blobs(settings))
-    except Unavailable as error:
-        return {"retry_after": error.retry_after or 60.0}
+        found = take_up(request, payload["at"], connect.github(settings), blobs)
     except DrawbridgeError as error:
-        return {"error": messages_changes.no_such_change(str(error))}
+        found = as_answer(error)
+    if "error" in found:
+        found = {"error": messages_changes.no_such_change(found["error"])}
+    # The instance that ends here can never be started again, but its head may be asked for again.
+    if "error" in found or "over" in found or ("moved" in found and payload.get("last")):
+        changes.pass_over(blobs, request)
     return {**found, "branch": settings.release_branch, "look": settings.look_seconds}
 
 

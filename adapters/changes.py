@@ -64,6 +64,11 @@ def take_up(blobs: Blobs, request: ChangeRequest, wanted: ChangeRecord) -> Chang
     return record
 
 
+def pass_over(blobs: Blobs, request: ChangeRequest) -> None:
+    """Remember that the instance of a request has ended without validating its head."""
+    update(blobs, request.repository, request.number, lambda kept: changes.pass_over(kept, request))
+
+
 def keep(blobs: Blobs, news: ChangeRecord) -> ChangeRecord:
     """Keep a story's news, if it still speaks for the change; returns the record as it stands."""
     return _change(blobs, news.repository, news.number, lambda kept: changes.keep(kept, news))
@@ -71,7 +76,8 @@ def keep(blobs: Blobs, news: ChangeRecord) -> ChangeRecord:
 
 def end(blobs: Blobs, repository: str, number: int, why: str) -> bool:
     """End what runs for a change that was closed or turned back into a draft; False when nothing is known of it."""
-    if find(blobs, repository, number) is None:
+    known = find(blobs, repository, number)
+    if known is None or not known.instance:
         return False
     record = update(blobs, repository, number, lambda kept: changes.end(kept, why))
     stop(blobs, record.instance)

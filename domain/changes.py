@@ -118,6 +118,7 @@ class ChangeRecord:
     previewed: bool = False  # there has been such a label
     problems: str = ""  # of the config that the change brings, one a line, as file:line: what is wrong
     updated_at: str = ""
+    news: int = 0  # how often its story has told how it stands
     ended: str = ""  # why nobody is to speak for the change now: closed, turned into a draft
     replaces: str = ""  # the instance that spoke for the change before
     broken_off: dict[str, int] = field(default_factory=dict)  # sha -> last attempt that was not seen through
@@ -162,9 +163,16 @@ def take_up(stored: ChangeRecord | None, wanted: ChangeRecord) -> ChangeRecord:
     )
 
 
+def pass_over(stored: ChangeRecord, request: ChangeRequest) -> ChangeRecord:
+    """Return the record after a request came to nothing: the same head, asked for again, needs another attempt."""
+    missed = {**stored.broken_off, request.sha: request.attempt}
+    return replace(stored, broken_off=dict(list(missed.items())[-HEADS_KEPT:]))
+
+
 def keep(stored: ChangeRecord | None, news: ChangeRecord) -> ChangeRecord:
     """Return the record with the news of the story that speaks for the change; unchanged for any other's, or older."""
-    if stored is None or over(stored, news.instance) or stored.updated_at > news.updated_at:
+    # Counted, not dated: the clocks of two hosts may be an hour apart.
+    if stored is None or over(stored, news.instance) or stored.news > news.news:
         return stored or news
     return replace(
         news,

@@ -74,8 +74,11 @@ class Unavailable(DrawbridgeError):
 def as_answer(error: DrawbridgeError) -> dict[str, Any]:
     """Turn an error into what an activity answers, so that its story can decide.
 
-    {"retry_after": seconds} when trying again may help, else {"error": what to mend}.
+    {"retry_after": seconds} when trying again may help, else {"error": what to mend}. Our own credentials count as the
+    former: they expire, or one host's clock is off, and that is no fault of the story's.
     """
     if isinstance(error, Unavailable):
         return {"retry_after": error.retry_after or 60.0}
+    if isinstance(error, SignedOut):
+        return {"retry_after": 60.0}
     return {"error": str(error)}

@@ -143,7 +143,8 @@ class ChangeStory:
         }
 
     def _tell(self, last: bool) -> Generator[Any, Any, dict[str, Any]]:
-        self.record = replace(self.record, updated_at=self.context.current_utc_datetime.isoformat())
+        at = self.context.current_utc_datetime.isoformat()
+        self.record = replace(self.record, updated_at=at, news=self.record.news + 1)
         self.context.set_custom_status(
             {"stage": self.record.state.value, "headline": messages_changes.description(self.record)}
         )

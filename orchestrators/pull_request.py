@@ -39,6 +39,7 @@ bp = df.Blueprint()
 
 # A pull request may show its old head for a moment after the push that GitHub told of.
 LOOKS_FOR_THE_HEAD = 5
+LOOKS_PER_GENERATION = 40  # as of jobs: GitHub may be away for days
 PAUSE = 15.0  # seconds between two looks at what takes a moment
 
 
@@ -46,6 +47,9 @@ PAUSE = 15.0  # seconds between two looks at what takes a moment
 def pull_request(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
     """Validate one head of a change, and return {"state", "reason"}. Input: a ChangeRequest."""
     found = yield from _take_up(context)
+    if found is None:
+        context.continue_as_new(context.get_input())
+        return None
     if "record" not in found:
         return {"state": ChangeState.FAILED if "error" in found else ChangeState.CANCELLED, "reason": found["reason"]}
     story = ChangeStory(context, read(ChangeFacts, found["facts"]), read(ChangeRecord, found["record"]))
@@ -56,12 +60,16 @@ def pull_request(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
     return {"state": story.record.state, "reason": story.record.reason}
 
 
-def _take_up(context: df.DurableOrchestrationContext) -> Generator[Any, Any, dict[str, Any]]:
-    """Ask GitHub whether this is the head to validate, and speak for the change if so."""
+def _take_up(context: df.DurableOrchestrationContext) -> Generator[Any, Any, dict[str, Any] | None]:
+    """Ask GitHub whether this is the head to validate, and speak for the change if so.
+
+    None when GitHub is away for so long that another generation has to go on asking.
+    """
     ask = {"request": context.get_input(), "at": context.current_utc_datetime.isoformat()}
     looks = 0
-    while True:
-        found = yield context.call_activity_with_retry(take_up_change, PATIENTLY, ask)
+    for _ in range(LOOKS_PER_GENERATION):
+        last = looks + 1 >= LOOKS_FOR_THE_HEAD
+        found = yield context.call_activity_with_retry(take_up_change, PATIENTLY, {**ask, "last": last})
         looks += "moved" in found
         if "moved" in found and looks >= LOOKS_FOR_THE_HEAD:
             return {"reason": messages_changes.superseded(found["moved"])}
@@ -69,6 +77,7 @@ def _take_up(context: df.DurableOrchestrationContext) -> Generator[Any, Any, dic
             return {**found, "reason": found.get("error") or found.get("over", "")}
         pause = found.get("retry_after", PAUSE)
         yield context.create_timer(context.current_utc_datetime + timedelta(seconds=pause))
+    return None
 
 
 def _tell_story(story: ChangeStory, branch: str, look: float) -> Steps:

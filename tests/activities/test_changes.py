@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import settings
 from activities.look_at_checks import look_at_checks
 from activities.look_at_label import look_at_label
 from activities.look_at_merge import look_at_merge
@@ -98,6 +99,32 @@ def test_old_delivery_that_comes_late_takes_nothing_over(world: World) -> None:
     assert changes.speaks(world.blobs, world.repository, new.number, change_id(new))
 
 
+def test_draft_that_was_never_taken_up_is_validated_when_it_is_ready(world: World) -> None:
+    """The instance of its first event has ended, and would never start again."""
+    request = opened(world)
+    world.double.to_draft(world.repository, request.number, by="alex")
+    assert "over" in taken_up(request)
+    assert changes.end(world.blobs, world.repository, request.number, "turned into a draft") is False
+    world.double.ready(world.repository, request.number, by="alex")
+
+    again = changes.begin(world.blobs, request)
+
+    assert again.attempt == 2
+    assert taken_up(again)["record"]["instance"] == f"{change_id(request)}.2"
+
+
+def test_head_that_was_gone_and_came_back_is_validated(world: World) -> None:
+    """Forced away before its story had looked: only the last look gives it up."""
+    first = opened(world)
+    second = replace(first, sha=world.double.push(world.repository, "alex/1-answer", {"b.md": "b"}, author="alex"))
+    world.double.move_branch(world.repository, "alex/1-answer", first.sha)
+
+    assert "moved" in taken_up(second)
+    assert changes.begin(world.blobs, second).attempt == 1
+    assert "moved" in run(take_up_change, {"request": asdict(second), "at": AT, "last": True})
+    assert changes.begin(world.blobs, second).attempt == 2
+
+
 def test_head_that_is_forced_back_gets_another_attempt(world: World) -> None:
     """The first attempt at it was superseded and cannot be started again."""
     first = opened(world)
@@ -140,6 +167,15 @@ def test_github_away_is_no_error(world: World) -> None:
     world.double.fault(path_regex="/pulls/", status=503, retry_after=77, times=9)
 
     assert taken_up(request)["retry_after"] == 77
+
+
+def test_credentials_that_github_refuses_are_waited_for(world: World) -> None:
+    """They expire, or the clock of one host is off: no validation ends, and none is lost, because of that."""
+    request = opened(world)
+    world.double.fault(path_regex="/pulls/", status=401, times=1)
+
+    assert taken_up(request) == {"retry_after": 60.0, "branch": "main", "look": settings.current().look_seconds}
+    assert "record" in taken_up(request)
 
 
 def test_same_name_in_two_organisations_is_two_repositories(world: World) -> None:

@@ -122,9 +122,16 @@ def test_what_a_story_that_is_over_says_is_not_kept() -> None:
 
 def test_older_news_does_not_overwrite_newer() -> None:
     """An activity that runs again late."""
-    newer = record(reason="newer", updated_at="2026-11-23T10:00:00+00:00")
+    newer = record(reason="newer", news=2)
 
-    assert keep(newer, record(reason="older", updated_at="2026-11-23T09:00:00+00:00")) == newer
+    assert keep(newer, record(reason="older", news=1)) == newer
+
+
+def test_news_of_a_host_whose_clock_is_behind_are_kept() -> None:
+    """The end of a validation must not be lost to a time that another host told."""
+    ahead = record(reason="running", news=1, updated_at="2026-11-23T10:00:00+00:00")
+
+    assert keep(ahead, record(reason="passed", news=2, updated_at="2026-11-23T09:01:00+00:00")).reason == "passed"
 
 
 def test_news_leave_alone_what_the_look_at_the_label_found() -> None:

@@ -334,6 +334,24 @@ def test_github_away_at_the_beginning_is_waited_out() -> None:
     assert stage.now - stage.timers[0].fire_at >= timedelta(0)
 
 
+def test_github_away_for_days_makes_no_endless_history() -> None:
+    """Another generation goes on asking."""
+    good = stage_with().activities["take_up_change"](None)
+    stage = stage_with(take_up_change=answers(*[{"retry_after": 600.0}] * 100, good))
+
+    assert play(stage)["state"] == "passed"
+    assert stage.generations == 3
+
+
+def test_only_the_last_look_for_the_head_gives_it_up() -> None:
+    """GitHub may be late to show it."""
+    stage = stage_with(take_up_change=lambda _: {"moved": NEWER})
+
+    play(stage)
+
+    assert [ask["last"] for ask in stage.payloads("take_up_change")] == [False] * 4 + [True]
+
+
 def test_blocked_change_says_who_is_needed_and_is_merged_when_nothing_is_missing() -> None:
     """The comment asks for the review while the story waits."""
     change = facts()
