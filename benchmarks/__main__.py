@@ -8,7 +8,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from benchmarks import peers
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 PACKAGES = ("azure-functions", "azure-functions-durable", "promptflow", "azure-ai-evaluation", "xllamacpp")
+HEAD = """# Benchmarks
+
+Each number is a ratio to a peer measured in the same run, the median of several; what falls short stands here too.
+"""
 COLUMNS = ("benchmark", "ours", "peer", "ratio", "goal", "met", "note")
 
 Row = dict[str, Any]
@@ -36,21 +41,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
     options = parser.parse_args(arguments)
     console = Console()
-    rows: list[Row] = []
-    failed = 0
+    results: dict[str, list[Row]] = {}
     chosen = options.only or known
     if "evaluation" in chosen:
         peers.set_up(console)
     for name in chosen:
         measured = measure(name, options.runs, console)
-        rows.extend(measured or [])
-        failed += measured is None
-    console.print(table(rows))
-    if not options.no_page and not failed:
+        if measured is not None:
+            results[name] = measured
+    console.print(table(row for rows in results.values() for row in rows))
+    if not options.no_page and results:
         command = " ".join(["python -m benchmarks", *arguments])
-        PAGE.write_text(page(rows, command))
+        before = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        PAGE.write_text(page(results, command, before), encoding="utf-8")
         console.print(f"Written to {PAGE.relative_to(ROOT)}")
-    return 1 if failed else 0
+    return 0 if len(results) == len(chosen) else 1
 
 
 def names() -> list[str]:
@@ -114,20 +119,23 @@ def cells_of(row: Row) -> tuple[str, ...]:
     )
 
 
-def page(rows: Iterable[Row], command: str) -> str:
-    """Return docs/benchmarks.md."""
+def page(measured: Mapping[str, Iterable[Row]], command: str, before: str = "") -> str:
+    """Return docs/benchmarks.md: a section for each benchmark, those that were not run now as they stood `before`."""
+    sections = {part.partition("\n")[0]: part for part in before.split("\n## ")[1:]}
+    sections |= {name: section(name, rows, command) for name, rows in measured.items()}
+    return "\n## ".join([HEAD, *(sections[name].rstrip("\n") + "\n" for name in sorted(sections))])
+
+
+def section(name: str, rows: Iterable[Row], command: str) -> str:
+    """Return what one benchmark showed, when, where, and how to see it again."""
     lines = [
-        "# Benchmarks",
+        name,
         "",
-        "Each number is a ratio to a peer measured in the same run, the median of several; what falls short stands here"
-        " too.",
-        "",
-        f"Made by `{command}` on {machine()}.",
+        f"Made by `{command}` on {date.today()}, {machine()}.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|{'---|' * len(COLUMNS)}",
         *(f"| {' | '.join(cell.replace('|', '/') for cell in cells_of(row))} |" for row in rows),
-        "",
     ]
     return "\n".join(lines)
 

@@ -23,13 +23,25 @@ def test_every_benchmark_file_is_found():
 
 def test_the_page_shows_what_falls_short():
     """Met and missed goals, rows without a goal, the command and the machine."""
-    text = page([QUICK, SLOW, KNOWN], "python -m benchmarks --runs 5")
+    text = page({"speed": [QUICK, SLOW, KNOWN]}, "python -m benchmarks --runs 5")
 
     assert "| quick | 1 s | 2 s | 0.50 | <= 1 | yes |  |" in text
     assert "| slow | 3 s | 2 s / cold | 1.50 | <= 1 | no | why |" in text
     assert "| memory | 90 MB |  |  |  |  |  |" in text
     assert "Made by `python -m benchmarks --runs 5` on " in text
     assert f"Python {sys.version_info.major}.{sys.version_info.minor}" in text
+
+
+def test_benchmarks_that_were_not_run_stay_as_they_were():
+    """One of them can be measured again without hours for the others."""
+    first = page({"speed": [QUICK], "memory": [KNOWN]}, "python -m benchmarks")
+    second = page({"speed": [SLOW]}, "python -m benchmarks --only speed", first)
+
+    assert second.count("\n## ") == 2
+    assert "| quick |" not in second
+    assert "| slow |" in second
+    assert first.partition("## memory")[2].partition("\n## ")[0] in second
+    assert page({"speed": [SLOW]}, "python -m benchmarks --only speed", second) == second
 
 
 def test_a_broken_benchmark_does_not_hide_the_others():
