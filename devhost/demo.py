@@ -1,4 +1,4 @@
-"""The main job from start to end: one release goes out, one pays a debt first, one is stopped.
+"""The main job from start to end: one release goes out, one is stopped, one pays a debt first.
 
 `python -m devhost.demo`.
 """
@@ -10,7 +10,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,6 +55,16 @@ VOTES = {  # who approves what, and says
 
 
 @dataclass(frozen=True)
+class Underway:
+    """A merged change on its way."""
+
+    change: ProposedChange
+    number: int
+    release: str
+    started: float  # by the monotonic clock
+
+
+@dataclass(frozen=True)
 class Ended:
     """A release that is over, and how long it took."""
 
@@ -77,42 +87,53 @@ class Demo:
 
     def run(self) -> int:
         """Send three changes on their way. Returns 0 exactly when each ended as it should."""
-        repository = ensure_repository(self._system.github)
+        clone_path = ensure_repository(self._system.github)["clone_path"]
         self._keep_night_away()
-        ended = [self._release(repository["clone_path"], BETTER)]
+        ended = [self._see_through(self._merge(clone_path, BETTER))]
         if went_out(ended[0].record):  # without a baseline the rest would show nothing
-            ended.append(self._release(repository["clone_path"], OPTED_OUT))
-            ended.append(self._release(repository["clone_path"], WORSE))
-            self._show_worse_rows(ended[-1].record)
+            owing = self._merge(clone_path, OPTED_OUT)
+            self._follow(owing, until=lambda record: record.id in self._nights)
+            worse = self._see_through(self._merge(clone_path, WORSE))  # it needs nobody's night
+            self._show_worse_rows(worse.record)
+            self._console.print(f"\n[bold]Back to “{OPTED_OUT.title}”[/], whose debt the night pays")
+            ended += [self._see_through(owing), worse]
         self._show_end(ended)
         return 0 if as_they_should([one.record for one in ended]) else 1
 
-    def _release(self, clone_path: str, change: ProposedChange) -> Ended:
-        """Open and merge a pull request, then follow the release until it is over, approving on the way."""
+    def _merge(self, clone_path: str, change: ProposedChange) -> Underway:
+        """Open a pull request and merge it."""
         started = time.monotonic()
         number = propose(self._system.github, clone_path, change)
         sha = self._system.github.merge(REPOSITORY, number, by=change.author)["merge_commit_sha"]
         release = release_id(REPOSITORY, sha)
         self._announce(change, number, release)
+        return Underway(change, number, release, started)
+
+    def _see_through(self, underway: Underway) -> Ended:
+        """Follow a release until it is over."""
+        record = self._follow(underway, until=lambda record: record.outcome is not Outcome.RUNNING)
+        self._console.print(f"  {escape(record.reason)}", soft_wrap=True)
+        self._keep_pages(record)
+        return Ended(underway.change, record, time.monotonic() - underway.started)
+
+    def _follow(self, underway: Underway, until: Callable[[ReleaseRecord], bool]) -> ReleaseRecord:
+        """Show a release and approve on its way, until it is where it should be or over."""
+        deadline = time.monotonic() + LONGEST
         with Timeline(self._console) as shown:
-            while time.monotonic() - started < LONGEST:
+            while time.monotonic() < deadline:
                 self._system.check()
-                record = self._source.record(release)
+                record = self._source.record(underway.release)
                 if record:
                     shown.show(record, self._source.progress(record))
                     self._pay_debt_before_production(record)
-                    self._approve(record, number)
-                if record and record.outcome is not Outcome.RUNNING:
-                    break
-                broken = self._source.failure(release)
+                    self._approve(record, underway.number)
+                    if until(record) or record.outcome is not Outcome.RUNNING:
+                        return record
+                broken = self._source.failure(underway.release)
                 if broken:
                     raise UpError(f"the release broke: {broken.splitlines()[0][:300]}")
                 time.sleep(0.5)
-            else:
-                raise UpError(f"the release is not over after {LONGEST:.0f} s: see {self._system.app_url}/api/releases")
-        self._console.print(f"  {escape(record.reason)}", soft_wrap=True)
-        self._keep_pages(record)
-        return Ended(change, record, time.monotonic() - started)
+        raise UpError(f"the release is not over after {LONGEST:.0f} s: see {self._system.app_url}/api/releases")
 
     def _announce(self, change: ProposedChange, number: int, release: str) -> None:
         self._console.print(f"\n[bold]{change.author} merges “{change.title}”[/]")

@@ -61,6 +61,7 @@ class Person:
         fields = {
             str(field.attributes["name"]): str(field.attributes.get("value") or "")
             for field in form.css("input[name], textarea[name]")
+            if field.attributes.get("type") != "checkbox" or "checked" in field.attributes
         }
         return Form(urljoin(page.url, str(form.attributes.get("action") or page.url)), fields)
 

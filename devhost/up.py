@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
-from devhost.sample_repository import BETTER, MAIN, REPOSITORY, WORSE, ensure_repository, propose
+from devhost.sample_repository import BETTER, MAIN, OPTED_OUT, REPOSITORY, WORSE, ensure_repository, propose
 from devhost.signals import ending_on_signals
 from devhost.system import APP_PORT, PEOPLE, ROOT, System, UpError
 
@@ -50,10 +50,10 @@ def _keep_running(options: argparse.Namespace, console: Console) -> int:
 
 
 def _prepare(system: System) -> dict[str, Any]:
-    """Make the sample repository with two open pull requests on the first start."""
+    """Make the sample repository with three open pull requests on the first start."""
     repository = ensure_repository(system.github)
     if set(repository["heads"]) <= {MAIN, "develop"}:
-        for change in (BETTER, WORSE):
+        for change in (BETTER, WORSE, OPTED_OUT):
             propose(system.github, repository["clone_path"], change)
     return repository
 
@@ -68,7 +68,12 @@ def _explain(system: System, repository: Mapping[str, Any], console: Console) ->
   2. Watch the release       {system.app_url}/api/releases
      Sign in as any of {people}: a button, no password. maria, jonas and priya approve.
   3. Approve                 the links stand in the comment on the pull request, one for each approver
-  4. Change something        git clone {repository["clone_path"]}
+  4. Opt out                 {system.github_url}/{REPOSITORY}/pull/3  (documentation, skips the full evaluation)
+     Merge it: prod waits until the debt is paid at night, or the approvers waive it with a reason.
+     Take its label off after the merge, and the full evaluation runs after all.
+  5. Who owes what           {system.app_url}/api/debts
+     Who is where            {system.app_url}/api/environments  (what runs, who waits, roll back, lift a hold)
+  6. Change something        git clone {repository["clone_path"]}
 Logs: {os.path.relpath(system.logs)}   Stop with Ctrl-C; the next start goes on from here.
 """,
         soft_wrap=True,

@@ -14,10 +14,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from adapters import debts
 from adapters.blobs import Blobs
 from domain import blob_names, timeline
 from domain.messages import stage_title
-from domain.models import ReleaseRecord, Stage, StageState
+from domain.models import DebtState, ReleaseRecord, Stage, StageState
+from domain.nightly import payment_id
+from domain.schedules import running_instance
 from domain.wire import read
 
 SIGNS = {
@@ -49,11 +52,24 @@ class Source:
         return read(ReleaseRecord, kept) if kept else None
 
     def progress(self, record: ReleaseRecord) -> dict[str, Mapping[str, Any]]:
-        """Return the custom status of each running stage that has one, by stage name."""
-        found = {
-            stage.name: self._status(stage.instance) for stage in timeline.current_stages(record) if stage.instance
-        }
+        """Return the custom status of each running stage that has one, by stage name.
+
+        A skipped full evaluation has that of the evaluation which pays for it at night.
+        """
+        instances = {stage.name: stage.instance for stage in timeline.current_stages(record) if stage.instance}
+        payment = self._payment(record)
+        if payment:
+            instances[timeline.FULL] = payment
+        found = {name: self._status(instance) for name, instance in instances.items()}
         return {name: status for name, status in found.items() if status}
+
+    def _payment(self, record: ReleaseRecord) -> str:
+        """Return the instance that evaluates what a release owes, while a night pays it."""
+        debt = debts.find(self._blobs, record.repository, record.commit.sha) if record.debt else None
+        night = self._blobs.read_json(blob_names.night_started(record.repository))
+        if debt is None or debt.state is not DebtState.PAYING or not night:
+            return ""
+        return f"{running_instance(payment_id(debt, night['date']))}:shards"
 
     def failure(self, release: str) -> str:
         """Return why the orchestration of a release broke, or "" when it did not."""
@@ -93,7 +109,8 @@ class Timeline:
         now = datetime.now(UTC).timestamp()
         for stage in record.stages:
             state, told_at = self._told.get(stage.name, (StageState.WAITING, now))
-            still_running = stage.state is state is StageState.RUNNING and now - told_at >= QUIET_SECONDS
+            runs = stage.state is StageState.RUNNING or stage.name in progress
+            still_running = runs and stage.state is state and now - told_at >= QUIET_SECONDS
             if stage.state is not state or still_running:
                 self._told[stage.name] = stage.state, now
                 self._console.print(_line(stage, progress.get(stage.name, {})), soft_wrap=True)
@@ -108,24 +125,30 @@ def stage_table(record: ReleaseRecord, progress: Mapping[str, Mapping[str, Any]]
     table.add_column(ratio=1)
     for stage in record.stages:
         dim = "dim" if stage.state in {StageState.WAITING, StageState.CANCELLED} else ""
-        known = _rows_done(progress.get(stage.name, {})) or Text(stage.detail, style="dim", overflow="ellipsis")
+        known = _rows_done(stage, progress.get(stage.name, {})) or Text(stage.detail, style="dim", overflow="ellipsis")
         table.add_row(SIGNS[stage.state], Text(stage_title(stage.name), style=dim), _seconds(stage), known)
     return table
 
 
-def _rows_done(status: Mapping[str, Any]) -> RenderableType | None:
+def _rows_done(stage: Stage, status: Mapping[str, Any]) -> RenderableType | None:
     if not status.get("total"):
         return None
     done, total = int(status.get("done", 0)), int(status["total"])
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(ProgressBar(total=total, completed=done, width=30), f"{done} of {total}")
+    bar.add_row(ProgressBar(total=total, completed=done, width=30), f"{done} of {total}{_made_up_for(stage)}")
     return Group(bar)
 
 
 def _line(stage: Stage, status: Mapping[str, Any]) -> str:
-    rows = f"{status['done']} of {status['total']} rows" if status.get("total") else ""
-    words = " ".join(word for word in (_seconds(stage), rows, escape(stage.detail)) if word)
-    return f"  {SIGNS[stage.state]} {stage_title(stage.name)} {words}"
+    if status.get("total"):
+        words = (_seconds(stage), f"{status['done']} of {status['total']} rows{_made_up_for(stage)}")
+    else:
+        words = (_seconds(stage), escape(stage.detail))
+    return f"  {SIGNS[stage.state]} {stage_title(stage.name)} {' '.join(word for word in words if word)}"
+
+
+def _made_up_for(stage: Stage) -> str:
+    return ", made up for at night" if stage.state is StageState.SKIPPED else ""
 
 
 def _seconds(stage: Stage) -> str:

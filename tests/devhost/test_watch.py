@@ -53,6 +53,23 @@ def test_without_a_terminal_each_change_is_one_line():
 
 
 @pytest.mark.parametrize("live", [True, False])
+def test_rows_that_pay_for_a_skipped_evaluation_are_counted(live):
+    """A stranger sees that the night works on what the release owes."""
+    console = Console(file=io.StringIO(), width=110)
+    record = replace(data.running_release(), stages=(Stage("evaluate-full", StageState.SKIPPED, detail="words only"),))
+    progress = {"evaluate-full": {"done": 45, "total": 300}}
+
+    if live:
+        console.print(stage_table(record, progress))
+    else:
+        with Timeline(console) as timeline:
+            timeline.show(record, progress)
+
+    assert "45 of 300" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "made up for at night" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("live", [True, False])
 def test_markup_in_a_stage_is_text(live):
     """What a repository wrote is shown as it is and never read as formatting."""
     console = Console(file=io.StringIO(), width=110)
