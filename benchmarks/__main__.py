@@ -9,7 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,7 @@ def section(name: str, rows: Iterable[Row], command: str) -> str:
     lines = [
         name,
         "",
-        f"Made by `{command}` on {date.today()}, {machine()}.",
+        f"Made by `{command}` on {datetime.now(UTC).date()}, {machine()}.",
         "",
         f"| {' | '.join(COLUMNS)} |",
         f"|{'---|' * len(COLUMNS)}",
