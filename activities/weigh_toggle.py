@@ -24,16 +24,22 @@ if TYPE_CHECKING:
 
 bp = df.Blueprint()
 
+LOOK_AGAIN = 30.0  # seconds
+
 
 @bp.activity_trigger(input_name="payload")
 def weigh_toggle(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {"decision": in words}, or {"retry_after"}, for a ToggleOptOut.
 
-    The label as GitHub has it now counts, not what the event said: events may come late, twice, or out of order.
+    The label as GitHub has it now counts, not what the event said: events may come late, twice, or out of order. When
+    no release carries the change it is both: the release may just have begun.
     """
-    settings = current()
+    settings, toggle = current(), read(ToggleOptOut, payload)
+    blobs = connect.blobs(settings)
     try:
-        decision = weigh(read(ToggleOptOut, payload), connect.github(settings), connect.blobs(settings))
+        if not blobs.exists(blob_names.carrier(toggle.repository, toggle.number)):
+            return {"decision": messages_promotion.no_release_carries(toggle.number), "retry_after": LOOK_AGAIN}
+        decision = weigh(toggle, connect.github(settings), blobs)
     except DrawbridgeError as error:
         return as_answer(error)
     return {"decision": decision}

@@ -13,7 +13,7 @@ from orchestrators.retries import PATIENTLY
 
 bp = df.Blueprint()
 
-TRIES = 60
+TRIES = 60  # half an hour, for a release that has yet to find out which changes it carries
 
 
 @bp.orchestration_trigger(context_name="context")

@@ -14,7 +14,7 @@ from adapters import debts, records
 from domain import blob_names, timeline
 from domain.config import OptOutRule
 from domain.debts import incur
-from domain.git_flow import release_id
+from domain.git_flow import ToggleOptOut, release_id
 from tests import samples
 from tests.activities.conftest import AT, World, run
 
@@ -246,6 +246,18 @@ def test_label_taken_off_leaves_nothing_that_opts_out(world: World, labelled: di
 def test_label_on_a_change_that_no_release_carries_is_said(world: World) -> None:
     """Merged before Drawbridge was there, or never."""
     assert toggle(world, 1, on=True) == "no release carries change #1"
+
+
+def test_label_taken_off_before_the_release_knows_its_changes_is_not_lost(
+    world: World, labelled: dict[str, Any]
+) -> None:
+    """It was there at the merge and gone a moment later: it is weighed as soon as a release carries the change."""
+    world.double.remove_label(world.repository, labelled["number"], LABEL, by="eve")
+    event = asdict(ToggleOptOut(world.repository, labelled["number"], LABEL, False, "eve", AT, "k"))
+
+    assert run(weigh_toggle, event)["retry_after"] > 0
+    find(world, labelled["merge_commit_sha"])
+    assert run(weigh_toggle, event) == {"decision": "no change opts out: the full evaluation is owed"}
 
 
 def test_same_toggle_told_twice_is_one_line_in_the_audit_log(world: World) -> None:
