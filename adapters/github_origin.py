@@ -44,12 +44,14 @@ def find_origin(
     pushed = _pushed(steady, place, sha, before) or [head]
     changes: list[Change] = []
     facts: list[Facts] = []
-    for pull in _merged_pulls(steady, place, [commit.sha for commit in pushed], branch):
+    written = [*pushed]  # a squash leaves one commit of many, by one person
+    for pull, commits in _merged_pulls(steady, place, [commit.sha for commit in pushed], branch):
+        written += commits
         labels, merged_by = _labels(steady.call(lambda pull=pull: list(pull.get_issue_events())))  # type: ignore[misc]
         changes.append(_change(pull, labels.values(), merged_by))
         facts += _facts(steady, pull, labels.get(opt_out_label.casefold()))
     changes.sort(key=lambda change: (change.merged_at, change.number))
-    people = {person for commit in pushed for person in (_author(commit), _login(commit.committer)) if person}
+    people = {person for commit in written for person in (_author(commit), _login(commit.committer)) if person}
     count = steady.call(lambda: place.get_commits(sha=sha).totalCount)
     origin = Origin(_commit(name, head), tuple(changes), (), tuple(sorted(people - {WEB_FLOW})), position=count)
     return Found(origin, tuple(facts))
@@ -91,7 +93,10 @@ def relation(steady: Steady, place: Repository, base: str, head: str) -> str:
         return DIVERGED
 
 
-def _merged_pulls(steady: Steady, place: Repository, pushed: list[str], branch: str) -> Iterator[PullRequest]:
+def _merged_pulls(
+    steady: Steady, place: Repository, pushed: list[str], branch: str
+) -> Iterator[tuple[PullRequest, list[GithubCommit]]]:
+    """Yield each change that the pushed commits brought, with the commits it was made of."""
     explained: set[str] = set()
     known: set[int] = set()
     for sha in pushed:
@@ -102,8 +107,9 @@ def _merged_pulls(steady: Steady, place: Repository, pushed: list[str], branch: 
             ours = pull.merged_at is not None and pull.base.ref == branch and pull.merge_commit_sha in pushed
             if ours and pull.number not in known:
                 known.add(pull.number)
-                explained.update(steady.call(lambda pull=pull: [one.sha for one in pull.get_commits()]))  # type: ignore[misc]
-                yield pull
+                commits = steady.call(lambda pull=pull: list(pull.get_commits()))  # type: ignore[misc]
+                explained.update(one.sha for one in commits)
+                yield pull, commits
 
 
 def _labels(events: Iterable[IssueEvent], late: bool = False) -> tuple[dict[str, IssueEvent], str]:

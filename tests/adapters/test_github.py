@@ -110,6 +110,16 @@ def test_many_changes_in_one_push_are_all_found_oldest_first(world):
     assert [change.title for change in origin(world, sha, before=pull["merge_commit_sha"]).changes] == []
 
 
+def test_squash_does_not_hide_who_wrote_the_commits(world):
+    """Of several people's commits one is left, by one person; none of them may approve their own work for that."""
+    for author in ("alex", "jonas"):
+        world.double.push(world.repository, "alex/1-x", {f"{author}.txt": author}, "Part", author=author)
+    pull = world.double.open_pull_request(world.repository, "alex/1-x", "Together", author="alex")
+    sha = world.double.merge(world.repository, pull["number"], "maria", "squash")["merge_commit_sha"]
+
+    assert {"alex", "jonas"} <= set(origin(world, sha).authors)
+
+
 def test_only_changes_into_the_branch_count(world):
     """A feature merged to develop, and develop to main: the release comes from the second alone."""
     world.double.push(world.repository, "alex/1-x", {"x.txt": "x"}, author="alex", base="develop")
