@@ -21,10 +21,10 @@ bp = df.Blueprint()
 def merge_change(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {"waits": GitHub has not answered yet, "refused": why, or ""}.
 
-    Input: {"repository", "number", "sha", "method", "title", "at"}. The same head twice is asked for once.
+    Input: {"repository", "number", "sha", "base", "method", "title", "at"}. The same head twice is asked for once.
     """
     where = payload["repository"], payload["number"], payload["sha"]
-    message = Merge(*where, payload["method"], payload["title"], at=payload["at"], urgent=True)
+    message = Merge(*where, payload["method"], payload["title"], payload["base"], at=payload["at"], urgent=True)
     return ask(message, connect.outbox(current()))
 
 

@@ -102,11 +102,15 @@ def write_issue(pen: Pen, wanted: Issue) -> Written:
 
 
 def merge(pen: Pen, wanted: Merge) -> Written:
-    """Merge a change at this head. Raises Conflict when its head is another one by now, or it was closed."""
+    """Merge a change at this head. Raises Conflict when its head or base is another one by now, or it was closed."""
     pull = pen.place.get_pull(wanted.change)
     if not pull.merged:
         if pull.head.sha != check_sha(wanted.sha):
             raise Conflict(f"#{wanted.change} has a new head: {wanted.sha[:7]} was not merged.")
+        if pull.base.ref != wanted.base:
+            raise Conflict(
+                f"#{wanted.change} goes to {pull.base.ref} by now: what was validated goes to {wanted.base}."
+            )
         if pull.state != "open":
             raise Conflict(f"#{wanted.change} was closed: open it again to have it merged.")
         pen.spend()

@@ -44,7 +44,7 @@ class Mergeable(StrEnum):
     YES = "yes"
     BLOCKED = "blocked"  # branch protection: reviews, other checks, not up to date
     CONFLICT = "conflict"
-    GONE = "gone"  # closed, merged, a draft, or pushed to: not what was validated
+    GONE = "gone"  # closed, merged, a draft, pushed to, or turned elsewhere: not what was validated
 
 
 @dataclass(frozen=True)
@@ -252,9 +252,9 @@ def decided(checks: Sequence[Check]) -> bool:
     return CheckState.FAILED in states or states <= {CheckState.PASSED}
 
 
-def mergeable(facts: ChangeFacts, head: str) -> Mergeable:
-    """Say what stands between a change and its merge."""
-    if not facts.open or facts.draft or facts.head != head:
+def mergeable(facts: ChangeFacts, head: str, base: str) -> Mergeable:
+    """Say what stands between a change and its merge, as it was validated: this head, towards this base."""
+    if not facts.open or facts.draft or (facts.head, facts.base) != (head, base):
         return Mergeable.GONE
     if facts.mergeable is False or facts.merge_state == "dirty":
         return Mergeable.CONFLICT

@@ -276,7 +276,9 @@ def not_merged(facts: ChangeFacts, head: str) -> str:
     """Say why a change is not what was validated any more."""
     if facts.head != head:
         return superseded(facts.head)
-    return "turned into a draft meanwhile" if facts.open else "closed meanwhile"
+    if not facts.open:
+        return "closed meanwhile"
+    return "turned into a draft meanwhile" if facts.draft else f"turned towards {facts.base} meanwhile"
 
 
 def hindered(hindrance: Mergeable, facts: ChangeFacts) -> str:
@@ -312,6 +314,7 @@ def refused_merge(reason: str) -> str:
     return f"GitHub refused to merge it: {plain(reason)}"
 
 
+MERGE_UNSETTLED = "what stands in its way changes all the time"
 MERGE_AWAY = "GitHub did not answer the merge for too long: look at the change, and merge it by hand if it is open"
 OPT_OUT_ON_DEVELOP = (
     "The opt-out label says nothing here: what counts is the label on the change that goes to the release branch."

@@ -191,7 +191,7 @@ class Label(Message):
 
 @dataclass(frozen=True)
 class Merge(Message):
-    """A change is to be merged as it is at this head, and at no other."""
+    """A change is to be merged as it is at this head and into this branch, and into no other."""
 
     kind = "merge"
 
@@ -199,6 +199,7 @@ class Merge(Message):
     sha: str  # the head
     method: str  # merge | squash | rebase
     title: str
+    base: str  # the branch
 
     @property
     def key(self) -> tuple[object, ...]:

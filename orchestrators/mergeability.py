@@ -24,7 +24,7 @@ SOON = 10.0  # seconds in which GitHub finds out whether a change can be merged
 def mergeability(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
     """Return {"facts", "rules", "late": the time is up} when that has changed; {"over": true}; {"error"}.
 
-    Input: {"repository", "number", "instance", "sha", "known": in words, "look": seconds, "until"}.
+    Input: {"repository", "number", "instance", "sha", "base", "known": in words, "look": seconds, "until"}.
     """
     work = context.get_input()
     until = datetime.fromisoformat(work["until"])
@@ -35,7 +35,7 @@ def mergeability(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
             return {name: seen[name] for name in ("error", "over") if name in seen}
         late = context.current_utc_datetime >= until
         facts = read(ChangeFacts, seen["facts"]) if "facts" in seen else None
-        hindrance = mergeable(facts, work["sha"]) if facts else Mergeable.UNKNOWN
+        hindrance = mergeable(facts, work["sha"], work["base"]) if facts else Mergeable.UNKNOWN
         words = messages_changes.hindered(hindrance, facts) if facts else ""
         if facts and (late or _is_news(hindrance, words, before, work["known"])):
             return {"facts": seen["facts"], "rules": seen["rules"], "late": late}

@@ -25,12 +25,13 @@ def merge(story: ChangeStory, look: float) -> Steps:
         yield from _leave_to_people(story, messages_changes.merge_by_hand(story.facts, False))
         return
     yield from story.begin(MERGE)
-    wait = story.wait(look, known="")
+    wait = story.wait(look, base=story.record.base, known="")
     for turn in range(TURNS):
         known = yield from _turn(story, wait, turn)
         if not known:
             return
         wait = {**wait, "known": known}
+    yield from _leave_to_people(story, messages_changes.MERGE_UNSETTLED)
 
 
 def _turn(story: ChangeStory, wait: dict[str, Any], turn: int) -> Generator[Any, Any, str]:
@@ -42,7 +43,7 @@ def _turn(story: ChangeStory, wait: dict[str, Any], turn: int) -> Generator[Any,
         yield from _leave_to_people(story, seen.get("error", ""))
         return ""
     facts = read(ChangeFacts, seen["facts"])
-    hindrance = mergeable(facts, story.record.head)
+    hindrance = mergeable(facts, story.record.head, story.record.base)
     by_hand = messages_changes.merge_by_hand(facts, seen["rules"])
     if hindrance is Mergeable.GONE:
         yield from _gone(story, facts)
@@ -72,6 +73,7 @@ def _ask_to_merge(story: ChangeStory, facts: ChangeFacts) -> Steps:
         "repository": facts.repository,
         "number": facts.number,
         "sha": story.record.head,
+        "base": story.record.base,
         "method": method,
         "title": f"{facts.title} (#{facts.number})" if method == "squash" else "",
         "at": story.context.current_utc_datetime.isoformat(),

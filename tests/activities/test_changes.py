@@ -415,7 +415,7 @@ def merge(request: ChangeRequest, sha: str) -> Any:
     """Ask GitHub to merge a head."""
     at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     order = {"repository": request.repository, "number": request.number, "sha": sha, "method": "squash", "at": at}
-    return run(merge_change, {**order, "title": "Answer better (#7)"})
+    return run(merge_change, {**order, "base": "main", "title": "Answer better (#7)"})
 
 
 def test_merge_is_asked_for_once_and_read_back(world: World) -> None:

@@ -67,8 +67,8 @@ def test_github_finds_out_whether_it_can_be_merged_after_it_was_asked(world):
     first = world.github.change_facts(world.repository, pull["number"])
     second = world.github.change_facts(world.repository, pull["number"])
 
-    assert mergeable(first, first.head) is Mergeable.UNKNOWN
-    assert mergeable(second, second.head) is Mergeable.YES
+    assert mergeable(first, first.head, first.base) is Mergeable.UNKNOWN
+    assert mergeable(second, second.head, second.base) is Mergeable.YES
 
 
 def test_conflict_is_seen(world):
@@ -79,7 +79,7 @@ def test_conflict_is_seen(world):
     world.github.change_facts(world.repository, pull["number"])
     facts = world.github.change_facts(world.repository, pull["number"])
 
-    assert mergeable(facts, facts.head) is Mergeable.CONFLICT
+    assert mergeable(facts, facts.head, facts.base) is Mergeable.CONFLICT
 
 
 def test_change_from_a_fork_is_known_as_one_also_when_the_fork_is_gone(world):

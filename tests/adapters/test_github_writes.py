@@ -251,7 +251,7 @@ def test_label_is_put_on_and_taken_off_once(world: World) -> None:
 def merge(world: World, **fields: Any) -> Merge:
     """Ask for the change to be merged at its head."""
     sha = world.double.pull(world.repository, 1)["head"]["sha"]
-    return replace(Merge(world.repository, 1, sha, "squash", "Answer better (#1)", at=AT), **fields)
+    return replace(Merge(world.repository, 1, sha, "squash", "Answer better (#1)", "main", at=AT), **fields)
 
 
 def test_change_is_merged_once_with_its_title(world: World) -> None:
@@ -274,6 +274,14 @@ def test_another_head_is_not_merged(world: World) -> None:
 
     with pytest.raises(Conflict, match="#1 has a new head"):
         world.tell(wanted)
+    assert not world.double.pull(world.repository, 1)["merged"]
+
+
+def test_change_that_goes_elsewhere_by_now_is_not_merged(world: World) -> None:
+    """It was turned towards main while its merge into develop waited: other rules hold there."""
+    with pytest.raises(Conflict, match="#1 goes to main by now: what was validated goes to develop"):
+        world.tell(merge(world, base="develop"))
+
     assert not world.double.pull(world.repository, 1)["merged"]
 
 

@@ -239,9 +239,10 @@ def test_checks_are_decided_when_one_failed_or_all_passed(states: list[str], ove
         ({"draft": True}, Mergeable.GONE),
         ({"open": False}, Mergeable.GONE),
         ({"head": NEW}, Mergeable.GONE),
+        ({"base": "main"}, Mergeable.GONE),
         ({"merge_state": "a word of next year"}, Mergeable.BLOCKED),
     ],
 )
 def test_only_what_github_calls_mergeable_is_merged(fields: dict[str, Any], answer: Mergeable) -> None:
     """A draft, a moved head and what nobody understands are not."""
-    assert mergeable(facts(**fields), OLD) is answer
+    assert mergeable(facts(**fields), OLD, "develop") is answer

@@ -56,7 +56,7 @@ ONE_OF_EACH: tuple[Message, ...] = (
     Reply(REPOSITORY, 7, "asked-1", "text", at=AT),
     DeploymentState(REPOSITORY, SHA, "dev", "release-1", "success", "fine", "https://dev", "https://d/1", at=AT),
     Label(REPOSITORY, 7, "needs-human", True, at=AT),
-    Merge(REPOSITORY, 7, SHA, "squash", "Better answers", at=AT),
+    Merge(REPOSITORY, 7, SHA, "squash", "Better answers", "develop", at=AT),
     Issue(REPOSITORY, "nightly", "It got worse", "text", True, ("regression",), at=AT),
 )
 

@@ -408,9 +408,9 @@ def test_change_of_the_rules_themselves_is_merged_by_a_person() -> None:
     assert "it changes drawbridge.yaml itself" in told(stage)["needed"]
 
 
-@pytest.mark.parametrize("fields", [{"draft": True}, {"head": NEWER}, {"open": False}])
+@pytest.mark.parametrize("fields", [{"draft": True}, {"head": NEWER}, {"base": "main"}, {"open": False}])
 def test_what_is_not_what_was_validated_is_not_merged(fields: dict[str, Any]) -> None:
-    """A draft, a moved head, a closed change."""
+    """A draft, a moved head, another base with other rules, a closed change."""
     seen = {"facts": asdict(replace(facts(), **fields)), "rules": False, "late": False}
     stage = stage_with(rules=AUTO, mergeability=lambda _: seen)
 
@@ -429,6 +429,22 @@ def test_change_that_somebody_merged_is_said_to_be_merged() -> None:
 
     assert told(stage)["steps"][-1] == {"name": "merge", "state": "passed", "detail": "merged by maria", "url": ""}
     assert stage.payloads("merge_change") == []
+
+
+def test_change_whose_hindrance_changes_all_the_time_is_left_to_people() -> None:
+    """Nobody is left waiting for a merge that is not tried any more."""
+    names = iter(range(1000))
+
+    def hindered(_: Any) -> dict[str, Any]:
+        seen = facts(merge_state="blocked", reviewers=(f"maria{next(names)}",))
+        return {"facts": asdict(seen), "rules": False, "late": False}
+
+    stage = stage_with(rules=AUTO, mergeability=hindered)
+
+    play(stage)
+
+    assert steps(stage)["merge"] == "skipped"
+    assert "merges this change: what stands in its way changes all the time." in told(stage)["needed"]
 
 
 def test_refused_merge_is_read_back_and_told() -> None:

@@ -20,6 +20,7 @@ WORK = {
     "number": 7,
     "instance": "i",
     "sha": OLD,
+    "base": "develop",
     "look": 300,
     "until": (START + timedelta(hours=2)).isoformat(),
 }
