@@ -182,6 +182,8 @@ def _pushed(push: Push, release_branch: str, develop_branch: str) -> Action:
 def _changed(change: ChangeEvent, branches: tuple[str, str]) -> Action:
     if change.action in _LABEL_MOVED:
         return _relabelled(change, branches)
+    if change.action == "reworded":
+        return _reworded(change, branches)
     if change.action == "closed":
         return EndChange(change.repository, change.number, _how_it_closed(change, branches))
     if change.action == "converted_to_draft":
@@ -209,6 +211,14 @@ def _relabelled(change: ChangeEvent, branches: tuple[str, str]) -> Action:
         return ToggleOptOut(change.repository, change.number, change.label, on, change.sender, change.at, key)
     _check_validated(change, branches)
     return LookAtLabel(_validation(change), key)
+
+
+def _reworded(change: ChangeEvent, branches: tuple[str, str]) -> Action:
+    """Look at the opt-out of an open change again: its reason stands in the text."""
+    if change.merged:
+        raise Ignored(f"change {change.number} is merged: its text counted then")
+    _check_validated(change, branches)
+    return LookAtLabel(_validation(change), _key("", True, change.at))
 
 
 def _check_validated(change: ChangeEvent, branches: tuple[str, str]) -> None:

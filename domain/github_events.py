@@ -26,6 +26,7 @@ _CHANGES = frozenset(
         "unlabeled",
     }
 )
+REWORDED = "reworded"  # not GitHub's word: edited, and still towards the same branch
 GHOST = "ghost"  # whom GitHub shows for an account that is gone
 
 
@@ -118,9 +119,10 @@ def _push(payload: Json, delivery: str) -> Push | None:
 
 def _change(payload: Json, delivery: str) -> ChangeEvent | None:
     action = need(payload, "action", str)
-    retitled = action == "edited" and find(payload, "changes.base", dict) is None
-    if action not in _CHANGES or retitled:
+    if action not in _CHANGES:
         return None
+    if action == "edited" and find(payload, "changes.base", dict) is None:
+        action = REWORDED
     label = need(payload, "label.name", str) if action in ("labeled", "unlabeled") else ""
     sender = find(payload, "sender.login", str) or GHOST
     return change(need(payload, "pull_request", dict), action, delivery, sender, label)

@@ -82,23 +82,13 @@ def overdue(last: Pass, now: datetime, every: float) -> bool:
     return bool(last.began) and now - datetime.fromisoformat(last.began) > OVERDUE * timedelta(seconds=max(every, 60))
 
 
-def lost_pushes(recent: Sequence[str], before: str, told: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return from where to where a branch was pushed without anybody telling, oldest first.
+def beginning(recent: Sequence[str], before: str, released: Collection[str]) -> str:
+    """Return where a push of a branch began that nobody told of: at its newest commit that has a release here.
 
-    `recent` are its commits after `before`, newest first. `told` are the pushes that were told, from where by where to:
-    what one of them began at was pushed before it, so if nobody told of that, it was lost.
+    `recent` are its commits after `before`, newest first. A push that was lost before one that was told is not looked
+    for: the release of that one carries its changes, see activities.find_origin.
     """
-    lost = []
-    place = {commit: number for number, commit in enumerate(recent)}
-    tip = recent[0]
-    while True:
-        start = told.get(tip)
-        if start is None:
-            start = next((commit for commit in recent[place[tip] + 1 :] if commit in told), before)
-            lost.append((start, tip))
-        if place.get(start, -1) <= place[tip]:  # it lies before all this, or elsewhere
-            return lost[::-1]
-        tip = start
+    return next((commit for commit in recent[1:] if commit in released), before)
 
 
 def last_toggles(events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

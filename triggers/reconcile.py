@@ -161,8 +161,7 @@ async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
             continue
         before = seen.heads.get(branch)
         if before is not None and answer.data not in ("", before):
-            for push in await _in_thread(_pushes, place, branch, before, answer.data):
-                await place.tell(push)
+            await place.tell(await _in_thread(_push, place, branch, before, answer.data))
         seen = replace(
             seen,
             heads={**seen.heads, branch: answer.data or before or ""},
@@ -171,22 +170,16 @@ async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
     return seen
 
 
-def _pushes(place: Place, branch: str, before: str, after: str) -> list[Push]:
-    """Return the pushes that nobody told of; of develop, only that it is where it is now."""
+def _push(place: Place, branch: str, before: str, after: str) -> Push:
     move = Push(place.repository, branch, before or git_flow.NO_COMMIT, after, github_events.GHOST, RECONCILED)
     if branch != place.settings.release_branch:
-        return [move]
+        return move
     recent, author, forced = github_listing.commits_after(place.ask, before, after)
-    move = replace(move, pusher=author, forced=forced)
     if forced or not before:
         recent = recent[:1]  # what else is on it was there before, elsewhere
-    told = {}
-    for commit in recent:
-        claim = place.blobs.read_json(blob_names.claim(git_flow.release_id(place.repository, commit)))
-        if claim:
-            told[commit] = claim["input"]["before"]
-    lost = reconcile.lost_pushes(recent, move.before, told)
-    return [replace(move, before=start, after=tip) for start, tip in lost]
+    claims = {commit: blob_names.claim(git_flow.release_id(place.repository, commit)) for commit in recent}
+    released = [commit for commit, claim in claims.items() if place.blobs.exists(claim)]
+    return replace(move, before=reconcile.beginning(recent, move.before, released), pusher=author, forced=forced)
 
 
 async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:

@@ -183,6 +183,15 @@ def test_label_on_an_open_change_starts_no_validation() -> None:
     assert label_id(action).startswith(f"change-acme.helpdesk-7-{SHA}.label.20261123090000-on-")
 
 
+def test_other_words_on_an_open_change_start_no_validation() -> None:
+    """The reason of its opt-out stands in the text, so its labels are looked at."""
+    action = decided(replace(CHANGE, action="reworded"))
+
+    assert isinstance(action, LookAtLabel)
+    assert label_id(action).startswith(f"change-acme.helpdesk-7-{SHA}.label.20261123090000-")
+    assert reason(replace(CHANGE, action="reworded", merged=True)) == "change 7 is merged: its text counted then"
+
+
 def test_comment_with_a_command_asks_for_an_evaluation() -> None:
     """Who may ask is another question."""
     ask = decided(COMMENT)

@@ -139,7 +139,6 @@ def test_buttons_of_checks_are_typed(payload: Any, action: str) -> None:
         ("ping", {"zen": "Design for failure."}, "ping"),
         ("push", with_(PUSH, "ref", "refs/tags/v1"), "push"),
         ("pull_request", {"action": "assigned", "repository": REPOSITORY}, "pull_request.assigned"),
-        ("pull_request", {**CHANGE, "action": "edited", "changes": {"title": {}}}, "pull_request.edited"),
         ("issue_comment", {**COMMENT, "action": "edited"}, "issue_comment.edited"),
         ("issue_comment", {**COMMENT, "issue": {"number": 7}}, "issue_comment.created"),
         ("check_run", {**CHECK, "action": "completed"}, "check_run.completed"),
@@ -154,11 +153,16 @@ def test_other_events_keep_their_name_for_the_log(name: str, payload: Any, logge
     assert event.name == logged
 
 
-def test_change_turned_to_another_base_is_told() -> None:
-    """Another title is not."""
-    event = read("pull_request", {**CHANGE, "action": "edited", "changes": {"base": {"ref": {"from": "main"}}}})
+@pytest.mark.parametrize(
+    ("changes", "action"),
+    [({"base": {"ref": {"from": "main"}}}, "edited"), ({"body": {"from": "old"}}, "reworded"), ({}, "reworded")],
+)
+def test_change_turned_to_another_base_is_told_from_one_with_other_words(changes: Any, action: str) -> None:
+    """GitHub calls both edited."""
+    event = read("pull_request", {**CHANGE, "action": "edited", "changes": changes})
 
     assert isinstance(event, ChangeEvent)
+    assert event.action == action
 
 
 @pytest.mark.parametrize(

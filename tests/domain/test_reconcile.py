@@ -55,25 +55,11 @@ def test_short_intervals_are_not_late_before_minutes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "lost"),
-    [
-        ({}, [("z", "d")]),
-        ({"d": "z"}, []),
-        ({"d": "c", "c": "z"}, []),
-        ({"c": "z"}, [("c", "d")]),
-        ({"b": "z"}, [("b", "d")]),
-        ({"d": "c"}, [("z", "c")]),
-        ({"d": "b"}, [("z", "b")]),
-        ({"d": "c", "b": "a"}, [("z", "a"), ("b", "c")]),
-        ({"b": "a"}, [("z", "a"), ("b", "d")]),
-        ({"d": "elsewhere"}, []),
-        ({"d": "d"}, []),
-        ({"c": "d", "d": "c"}, []),
-    ],
+    ("released", "start"), [([], "z"), (["d"], "z"), (["c"], "c"), (["a", "b"], "b"), (["elsewhere"], "z")]
 )
-def test_every_push_that_nobody_told_of_is_found(told: dict[str, str], lost: list[tuple[str, str]]) -> None:
-    """Also one that lies before a push that was told; several in a row are one. `z` was seen last, `d` is the head."""
-    assert reconcile.lost_pushes(["d", "c", "b", "a"], "z", told) == lost
+def test_push_that_nobody_told_of_begins_at_the_newest_release(released: list[str], start: str) -> None:
+    """Else where the branch was seen last: there, at `z`. `d` is its head."""
+    assert reconcile.beginning(["d", "c", "b", "a"], "z", released) == start
 
 
 def event(number: int, label: str, what: str, pull: bool = True) -> dict[str, Any]:
