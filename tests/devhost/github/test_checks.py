@@ -37,6 +37,21 @@ def test_app_makes_and_ends_a_check_run(app, inbox):
     assert (told["sender"]["login"], told["installation"]["id"]) == ("drawbridge[bot]", 1)
 
 
+def test_end_of_a_run_is_told_once(app, inbox):
+    """What is added to a run that is over is no second end; starting it again is."""
+    run = create(app, conclusion="failure")
+    app.api("PATCH", f"/check-runs/{run['id']}", json={"output": OUTPUT})
+    app.api("PATCH", f"/check-runs/{run['id']}", json={"status": "in_progress"})
+    again = app.api("GET", f"/check-runs/{run['id']}").json()
+    app.api("PATCH", f"/check-runs/{run['id']}", json={"conclusion": "success"})
+    app.double.report_status(app.repository, app.head, "last", "success")
+    payloads(inbox, "status")
+
+    assert (again["status"], again["conclusion"], again["completed_at"]) == ("in_progress", None, None)
+    ends = payloads(inbox, "check_run", "completed")
+    assert [one["check_run"]["conclusion"] for one in ends] == ["failure", "success"]
+
+
 def test_tokens_of_people_may_read_but_not_write_checks(app):
     """Checks are for Apps."""
     run = create(app)
