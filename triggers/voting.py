@@ -11,10 +11,10 @@ from functools import partial
 import azure.durable_functions as df
 import azure.functions as func
 
-from adapters import audit, connect, debts, records
+from adapters import connect, debts, records, votes
 from adapters.blobs import Blobs
 from domain import approvals, blob_names, evidence_news
-from domain.errors import BadRequest, Conflict, DrawbridgeError, Expired, NotFound, Unauthorized, Unavailable
+from domain.errors import BadRequest, Conflict, DrawbridgeError, Expired, NotFound, Unauthorized
 from domain.models import ApprovalRequest, Debt, Evidence, Outcome, ReleaseRecord, Vote
 from domain.wire import read
 from settings import Settings
@@ -86,7 +86,6 @@ async def take(
         case = await asyncio.to_thread(_believe, req, settings, kind, blobs)
         vote, open_still = await asyncio.to_thread(_decide, req, case, settings, kind, blobs)
         if open_still:
-            # A vote that is recorded counts, even if nobody hears this ring: the deadline reads all votes again.
             await _ring(client, case)
     except DrawbridgeError as error:
         return _refuse(req, settings, kind, error, kind.event)
@@ -113,13 +112,15 @@ def own_number(request: ApprovalRequest, who: Person, settings: Settings) -> int
 
 
 async def _ring(client: df.DurableOrchestrationClient, case: Case) -> None:
+    """Wake who waits for the vote. It counts even if nobody hears this: whoever waits looks at all votes by itself.
+
+    A link may be used a moment before the orchestration that waits has begun; that reads the votes first.
+    """
     bell = approvals.doorbell(case.request.environment, case.number)
     try:
         await client.raise_event(case.request.instance, bell, {"approver": case.approver})
     except Exception as error:  # the SDK has no narrower class
-        raise Unavailable(
-            "Your vote is recorded, but the release could not be told yet. Send the form again."
-        ) from error
+        log.warning("nobody heard the vote on %s yet: %s", case.request.instance, error)
 
 
 def _show(req: func.HttpRequest, settings: Settings, kind: Kind) -> func.HttpResponse:
@@ -201,20 +202,7 @@ def _decide(req: func.HttpRequest, case: Case, settings: Settings, kind: Kind, b
         about = {"place": _place(case), "subject": case.request.release, "evidence": case.request.digest}
         keep_refusal(blobs, error, who=case.person.name, of=kind.event, **about)
         raise
-    details = {"environment": case.request.environment, "round": str(case.request.round), "decision": vote.decision}
-    details |= {"approver": vote.approver} if vote.approver != vote.principal else {}
-    details |= {"comment": vote.comment} if vote.comment else {}
-    details |= {"waives": "the evaluation debt"} if vote.waives else {}
-    audit.record(
-        blobs,
-        key=f"{_place(case)}:{vote.principal.casefold()}",
-        what=kind.event,
-        who=vote.principal,
-        subject=case.request.release,
-        evidence=vote.digest,
-        details=details,
-        at=vote.at,
-    )
+    votes.trace(blobs, case.request, vote)
     return vote, open_still
 
 
