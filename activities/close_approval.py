@@ -7,7 +7,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import audit, connect, records
+from adapters import audit, connect, records, votes
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.approvals import Decision, decide
@@ -30,17 +30,19 @@ def close(release: str, environment: str, blobs: Blobs) -> dict[str, Any]:
     request = records.need_request(blobs, release, environment)
     door = blob_names.approval_outcome(release, environment, request.round)
     blobs.create_json(door, {"decision": "being counted"})
-    votes = records.read_votes(blobs, request)
-    decision = decide(request, votes)
+    given = records.read_votes(blobs, request)
+    for vote in given:
+        votes.trace(blobs, request, vote)
+    decision = decide(request, given)
     outcome = "expired" if decision is Decision.OPEN else decision.value
     blobs.write_json(door, {"decision": outcome})
     audit.record(
         blobs,
         key=f"{release}:{environment}:decided:{request.round}",
         what=outcome,
-        who=", ".join(vote.principal for vote in votes) or "nobody",
+        who=", ".join(vote.principal for vote in given) or "nobody",
         subject=release,
         evidence=request.digest,
         details={"environment": environment, "round": str(request.round)},
     )
-    return {"decision": outcome, "votes": [asdict(vote) for vote in votes], "digest": request.digest}
+    return {"decision": outcome, "votes": [asdict(vote) for vote in given], "digest": request.digest}

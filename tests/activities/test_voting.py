@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -43,7 +44,7 @@ def vote(world: World, asked: ApprovalRequest, login: str, decision: str = "appr
     )
 
 
-def where(asked: ApprovalRequest) -> dict[str, str]:
+def where(asked: ApprovalRequest) -> dict[str, Any]:
     """Return what names the question."""
     return {
         "release": asked.release,
@@ -103,6 +104,19 @@ def test_closing_twice_says_the_same(world: World, asked: ApprovalRequest) -> No
     vote(world, asked, "jonas")
 
     assert run(close_approval, where(asked)) == run(close_approval, where(asked))
+
+
+def test_vote_that_counts_is_in_the_audit_log_whoever_died_on_the_way(world: World, asked: ApprovalRequest) -> None:
+    """It is traced when it is given, and again when it is counted: there it stands once."""
+    vote(world, asked, "maria", comment="looks right")
+    for _ in range(2):
+        run(close_approval, where(asked))
+
+    lines = [world.blobs.read(name) or b"" for name in world.blobs.names("audit/2")]
+    entries = [json.loads(line) for content in lines for line in content.splitlines()]
+    (trace,) = [entry for entry in entries if entry["what"] == "vote"]
+    assert (trace["who"], trace["evidence"]) == ("maria@acme.example", asked.digest)
+    assert trace["details"]["comment"] == "looks right"
 
 
 def test_votes_on_other_evidence_do_not_open_the_door(world: World, asked: ApprovalRequest) -> None:
