@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from adapters import changes, connect
-from domain.changes import RULES_FILE
+from domain.changes import touches_rules
 from domain.errors import DrawbridgeError, as_answer
 from settings import current
 
@@ -17,7 +17,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def look_at_merge(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"facts", "rules": it touches drawbridge.yaml, "over"} of {"repository", "number", "instance"}.
+    """Return {"facts", "rules": it may touch drawbridge.yaml, "over"} of {"repository", "number", "instance"}.
 
     "over": the story of the instance no longer speaks for the change. {"error"} or {"retry_after"} without an answer.
     """
@@ -31,4 +31,4 @@ def look_at_merge(payload: dict[str, Any]) -> dict[str, Any]:
         return as_answer(error)
     # A merged change was ended by its own merge: its story still tells that.
     over = facts.open and not changes.speaks(connect.blobs(settings), *where, payload["instance"])
-    return {"facts": asdict(facts), "rules": RULES_FILE in files, "over": over}
+    return {"facts": asdict(facts), "rules": touches_rules(files), "over": over}

@@ -25,7 +25,7 @@ def news(record: ChangeRecord, site: str, at: str) -> tuple[Message, ...]:
     said: list[Message] = [_status(record, page, body, at), *_opt_out(record, page, at)]
     if record.person and is_settled(record):
         needed = not record.ended and (record.state is ChangeState.FAILED or bool(record.needed))
-        said.append(Label(record.repository, record.number, record.person, needed, at=at, urgent=True))
+        said.append(Label(record.repository, record.number, record.person, needed, record.instance, at=at, urgent=True))
     if record.ended == MERGED:
         return tuple(said)  # the comment is its release's from now on
     comment = Comment(record.repository, record.number, record.head, CHANGE, body, link=page, at=at, urgent=True)

@@ -14,6 +14,7 @@ OPT_OUT_CONTEXT = "drawbridge/opt-out"
 
 BRANCH, CONFIG, VALIDATE, SYNTAX, CHECKS, MERGE = "branch", "config", "validate", "evaluate-syntax", "checks", "merge"
 RULES_FILE = "drawbridge.yaml"
+FILES_LISTED = 3_000  # of a change, by GitHub; what it names no more may be anything
 HEADS_KEPT = 50  # whose validation was broken off; a change that is pushed to more often may validate one anew
 
 
@@ -250,6 +251,11 @@ def decided(checks: Sequence[Check]) -> bool:
     """Say whether nothing is to be waited for: one has failed, or all have passed."""
     states = {check.state for check in checks}
     return CheckState.FAILED in states or states <= {CheckState.PASSED}
+
+
+def touches_rules(files: Sequence[str]) -> bool:
+    """Say whether a change may bring other rules, by the paths that GitHub lists of it."""
+    return RULES_FILE in files or len(files) >= FILES_LISTED
 
 
 def mergeable(facts: ChangeFacts, head: str, base: str) -> Mergeable:

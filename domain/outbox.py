@@ -182,6 +182,7 @@ class Label(Message):
     change: int
     label: str
     on: bool
+    occasion: str = ""  # on another one it is put on again, though somebody took it off meanwhile
 
     @property
     def key(self) -> tuple[object, ...]:

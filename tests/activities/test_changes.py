@@ -226,6 +226,20 @@ def test_label_that_asked_for_a_person_goes_when_everything_passed(world: World)
     assert statuses(world, request.sha)["drawbridge/change"] == "success"
 
 
+def test_label_that_somebody_took_off_comes_back_with_the_next_failure(world: World) -> None:
+    """It asks for a person again: GitHub was told the same before, about another head."""
+    request = opened(world)
+    failed = {"state": ChangeState.FAILED, "person": "needs-a-person"}
+    told(record_of(request), **failed)
+    world.double.remove_label(world.repository, request.number, "needs-a-person", by="sam")
+    newer = replace(request, sha=world.double.push(world.repository, "alex/1-answer", {"b.md": "b"}, author="alex"))
+
+    told(record_of(newer), **failed)
+
+    labels = world.double.pull(world.repository, request.number)["labels"]
+    assert [label["name"] for label in labels] == ["needs-a-person"]
+
+
 def test_status_of_a_head_that_was_pushed_over_says_by_what(world: World) -> None:
     """The comment is left to the newer head."""
     old = opened(world)

@@ -29,6 +29,7 @@ from domain.changes import (
     planned,
     take_up,
     together,
+    touches_rules,
     with_step,
 )
 from domain.config import Config
@@ -246,3 +247,10 @@ def test_checks_are_decided_when_one_failed_or_all_passed(states: list[str], ove
 def test_only_what_github_calls_mergeable_is_merged(fields: dict[str, Any], answer: Mergeable) -> None:
     """A draft, a moved head and what nobody understands are not."""
     assert mergeable(facts(**fields), OLD, "develop") is answer
+
+
+def test_change_of_more_files_than_github_lists_may_touch_the_rules() -> None:
+    """Nobody hides their own rules behind three thousand files."""
+    assert touches_rules(["a.py", "drawbridge.yaml"])
+    assert touches_rules([f"a{number}.txt" for number in range(3000)])
+    assert not touches_rules(["a.py", "flows/drawbridge.yaml"])
