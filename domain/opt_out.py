@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.changes import FILES_LISTED
 from domain.config import OptOutRule
 from domain.models import Change, Debt, OptOut, ReleaseRecord, Verdict
 
@@ -83,6 +84,9 @@ def _paths(rule: OptOutRule, files: Sequence[str]) -> Sequence[str]:
         if touched:
             more = f" and {len(touched) - 1} more" if len(touched) > 1 else ""
             return (f"it changes {touched[0]}{more}, and {pattern} may not skip the full evaluation",)
+    if rule.forbidden_paths and len(files) >= FILES_LISTED:
+        paths = ", ".join(rule.forbidden_paths)
+        return (f"it changes more files than GitHub lists, so nobody can say that {paths} is not among them",)
     return ()
 
 

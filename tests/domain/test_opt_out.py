@@ -83,6 +83,14 @@ def test_text_with_carriage_returns_reads_alike() -> None:
     assert refusal(body=TICKED.replace("\n", "\r\n")) == ""
 
 
+def test_change_of_more_files_than_github_lists_is_refused_where_paths_forbid_it() -> None:
+    """A forbidden path may be among those that it names no more."""
+    files = tuple(f"docs/{number}.md" for number in range(3000))
+
+    assert refusal(files=files).startswith("it changes more files than GitHub lists, so nobody can say that flows/**")
+    assert refusal(OptOutRule(), files=files) == ""
+
+
 def test_overdue_debt_must_be_paid_before_anybody_opts_out_again() -> None:
     """The words name its commit and its date."""
     debt = incur(samples.record(opt_outs=()), samples.CONFIG, "2026-11-01T00:00:00Z")
