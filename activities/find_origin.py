@@ -44,7 +44,7 @@ def find(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> Origin:
     """Ask GitHub, let the policy judge the opt-outs, and keep which release carries which change."""
     rule = read(OptOutRule, wanted["rule"]) if wanted["rule"] else None
     repository, sha = wanted["repository"], wanted["sha"]
-    before = _begin(repository, sha, wanted["before"], github, blobs)
+    before = _begin(wanted, github, blobs)
     found = github.find_origin(repository, sha, before, rule.label if rule else "", wanted["branch"])
     judged = [judge(rule, facts, repository, github, blobs) for facts in found.facts] if rule else []
     _remember(wanted, found.origin, judged, blobs)
@@ -93,8 +93,18 @@ def _remember(wanted: dict[str, Any], origin: Origin, judged: Sequence[OptOut], 
         )
 
 
-def _begin(repository: str, sha: str, before: str, github: GitHub, blobs: Blobs) -> str:
-    """Return where the release's changes begin: behind a push that nobody here heard of, further back than its own.
+def _begin(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> str:
+    """Return where the release's changes begin; asked again, the same, although the line has moved on since."""
+    name = blob_names.beginning(wanted["release"])
+    kept = blobs.read_json(name)
+    if kept is None:
+        kept = {"before": _unheard(wanted["repository"], wanted["sha"], wanted["before"], github, blobs)}
+        kept = kept if blobs.create_json(name, kept) else blobs.read_json(name)
+    return str(kept["before"])
+
+
+def _unheard(repository: str, sha: str, before: str, github: GitHub, blobs: Blobs) -> str:
+    """Go back behind a push that nobody here heard of, further than the release's own.
 
     Otherwise the changes of a push whose webhook was lost would be in production, and no release would carry them.
     """

@@ -22,14 +22,14 @@ bp = df.Blueprint()
 def look_around(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {"superseded_by", "debt", "summary": of the evaluation that settled it, "opt_outs": honoured now}.
 
-    Input: {"release", "repository", "sha", "position", "environment"}.
+    Input: {"release", "repository", "sha", "position", "environment": asked about, "lane": it leads to}.
     """
     return look(payload, connect.blobs(current()))
 
 
 def look(wanted: dict[str, Any], blobs: Blobs) -> dict[str, Any]:
     """Read it all from blobs: nothing here waits for anybody."""
-    lane = lanes.read(blobs, wanted["repository"], wanted["environment"])
+    lane = lanes.read(blobs, wanted["repository"], wanted["lane"])
     debt = debts.find(blobs, wanted["repository"], wanted["sha"])
     summary = blobs.read_json(blob_names.summary(debt.evaluation)) if debt and debt.evaluation else None
     kept = blobs.read_json(blob_names.opt_outs(wanted["release"])) or {"changes": {}}

@@ -7,7 +7,9 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import connect, debts
+from adapters import connect, debts, lanes
+from adapters.blobs import Blobs
+from domain.debts import stack
 from domain.models import Debt
 from domain.wire import read
 from settings import current
@@ -17,5 +19,16 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def record_debt(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"debt"} as it stands: a debt is kept once for a commit, and may be paid already. Input: {"debt"}."""
-    return {"debt": asdict(debts.record(connect.blobs(current()), read(Debt, payload["debt"])))}
+    """Return {"debt"} as it stands: a debt is kept once for a commit, and may be paid already.
+
+    Input: {"debt", "production": the name of the last environment}.
+    """
+    return {"debt": asdict(incur(payload, connect.blobs(current())))}
+
+
+def incur(wanted: dict[str, Any], blobs: Blobs) -> Debt:
+    """Keep the debt, with those of other commits that it stands on."""
+    debt = read(Debt, wanted["debt"])
+    lane = lanes.read(blobs, debt.repository, wanted["production"])
+    in_production = lane.current.position if lane.current else 0
+    return debts.record(blobs, stack(debt, debts.all_debts(blobs, debt.repository), in_production))

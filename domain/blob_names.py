@@ -114,6 +114,11 @@ def deployed(release: str, environment: str) -> str:
     return f"releases/{release}/deployed/{environment}.json"
 
 
+def beginning(release: str) -> str:
+    """Name where the changes of a release begin."""
+    return f"releases/{release}/beginning.json"
+
+
 def carrier(repository: str, number: int) -> str:
     """Name which release carries a merged change."""
     return f"changes/{_flat(repository)}/{number}.release.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,7 +23,21 @@ def incur(record: ReleaseRecord, config: Config, at: str) -> Debt:
         owed=f"the full evaluation on {config.evaluation.full.data}: {', '.join(config.evaluation.full.gates)}",
         at=at,
         expires_at=due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        position=record.position,
     )
+
+
+def stack(debt: Debt, others: Iterable[Debt], in_production: int) -> Debt:
+    """Return the debt with the commits it stands on whose evaluations are missing as well.
+
+    `in_production` is the position of what runs there: what went before that is history.
+    """
+    under = [
+        one.commit
+        for one in others
+        if one.state in OWED | {DebtState.FAILED} and in_production < one.position < debt.position
+    ]
+    return replace(debt, on_top_of=tuple(under))
 
 
 def block_production(record: ReleaseRecord) -> bool:
@@ -37,8 +52,11 @@ def block_production(record: ReleaseRecord) -> bool:
 
 
 def can_be_waived(debt: Debt, now: str) -> bool:
-    """Say whether approvers may still let a release through without its full evaluation."""
-    return debt.state in OWED and now < debt.expires_at
+    """Say whether approvers may still let a release through without its full evaluation.
+
+    Not on top of others' debts: they would waive what they are not shown.
+    """
+    return debt.state in OWED and now < debt.expires_at and not debt.on_top_of
 
 
 def is_overdue(debt: Debt, now: str) -> bool:

@@ -155,6 +155,8 @@ class Debt:
     settled_at: str = ""
     settled_by: str = ""  # who waived it, or what paid it
     detail: str = ""
+    position: int = 0  # of its commit on the branch
+    on_top_of: tuple[str, ...] = ()  # commits under it, not in production yet, whose own evaluations are owed or failed
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from activities.look_around import look_around
 from activities.settle_debt import settle_debt
 from activities.take_debt import take_debt
-from domain import debts, messages_promotion, timeline
+from domain import debts, messages, messages_promotion, timeline
 from domain.config import Environment
 from domain.models import Debt, DebtState, Outcome, Override, StageState, Verdict
 from domain.promotion import known_by, read_around, withdrawn
 from domain.wire import read
 from orchestrators.asking import STATE_OF_DECISION, ask, keep_votes
-from orchestrators.full_evaluation import evaluate_fully, full_evaluation_ended, judged
+from orchestrators.full_evaluation import evaluate_fully, judged
 from orchestrators.story import Ended, Steps, Story
 
 
@@ -47,7 +47,7 @@ def override_if_needed(story: Story) -> Steps:
     people = Environment(name=timeline.OVERRIDE, approvers=rule.people, expires_after=rule.expires_after)
     decided = yield from ask(story, people, timeline.OVERRIDE, messages_promotion.needs_override(summary, rule.people))
     if decided["decision"] == "news":
-        yield from take_in(story, people)
+        yield from take_in(story, story.next_environment())
         return
     votes = keep_votes(story, people, decided)
     if decided["decision"] != "approved":
@@ -90,4 +90,7 @@ def _pay_debt(story: Story, gone: tuple[int, ...]) -> Steps:
         story.keep_debt((yield from settle(story, debts.paid_with(summary.verdict), story.record.id, summary.id)))
         return
     story.keep_debt((yield from settle(story, DebtState.OPEN, story.record.id)))
-    yield from full_evaluation_ended(story, result, stopped=False)
+    if "error" in result:
+        yield from judged(story, timeline.FULL, result)
+    # Stopped by the label that was put on again: the next look says whether it still is.
+    yield from story.end(timeline.FULL, StageState.SKIPPED, messages.skipped_because(story.record.opt_outs))

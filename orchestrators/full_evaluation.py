@@ -16,6 +16,8 @@ from domain.promotion import read_around
 from domain.wire import read
 from orchestrators.story import Ended, Steps, Story
 
+MOST_RUNS = 5  # of one release: who stops more of them by hand ends it
+
 
 def begin_full_evaluation(story: Story) -> Generator[Any, Any, TaskBase | None]:
     """Start it, unless every change opted out of it; then the release owes it from now on."""
@@ -40,18 +42,23 @@ def evaluate_fully(story: Story) -> Generator[Any, Any, TaskBase]:
     return story.call("evaluation", story.evaluation_order("full", child), child)
 
 
-def full_evaluation_ended(story: Story, result: dict[str, Any], stopped: bool) -> Steps:
-    """Take in its verdict; who may override a bad one is asked when the deployment is over too."""
+def full_evaluation_ended(story: Story, result: dict[str, Any], stopped: bool) -> Generator[Any, Any, TaskBase | None]:
+    """Take in its verdict; who may override a bad one is asked when the deployment is over too.
+
+    Returns the next run, when a label that stopped this one was taken off again.
+    """
     if not result.get("cancelled"):
         yield from judged(story, timeline.FULL, result)
-    elif stopped or not (yield from _opted_out_late(story)):
+    elif stopped:
         yield from story.end(timeline.FULL, StageState.CANCELLED)
-        if not stopped:
-            raise Ended(Outcome.FAILED, messages.could_not_evaluate(timeline.FULL, messages_promotion.CANCELLED))
-    elif story.record.debt is None:
+    elif (yield from _opted_out_late(story)):
         yield from _owe(story)
+    elif story.times("full") < MOST_RUNS:
+        return (yield from evaluate_fully(story))
     else:
-        yield from story.end(timeline.FULL, StageState.SKIPPED, messages.skipped_because(story.record.opt_outs))
+        yield from story.end(timeline.FULL, StageState.CANCELLED)
+        raise Ended(Outcome.FAILED, messages.could_not_evaluate(timeline.FULL, messages_promotion.CANCELLED))
+    return None
 
 
 def judged(story: Story, stage: str, result: dict[str, Any]) -> Generator[Any, Any, EvaluationSummary]:
@@ -68,7 +75,8 @@ def judged(story: Story, stage: str, result: dict[str, Any]) -> Generator[Any, A
 def _owe(story: Story) -> Steps:
     """Record the debt, and say who skipped the evaluation: it is never told as a passed one."""
     debt = debts.incur(story.record, story.config, story.now)
-    kept = yield story.act(record_debt, {"debt": asdict(debt)})
+    production = story.config.environments[-1].name
+    kept = yield story.act(record_debt, {"debt": asdict(debt), "production": production})
     story.keep_debt(read(Debt, kept["debt"]))
     yield from story.end(timeline.FULL, StageState.SKIPPED, messages.skipped_because(story.record.opt_outs))
 

@@ -125,14 +125,14 @@ def _first_environment_beside_full_evaluation(story: Story) -> Steps:
         try:
             if done is full:
                 full = None
-                yield from full_evaluation_ended(story, _result(done), bool(stopped))
+                full = yield from full_evaluation_ended(story, _result(done), bool(stopped))
             else:
                 step = None
                 step = yield from _next_step(story, _result(done))
         except Exception as error:
             stopped = stopped or error
             if full:
-                yield story.act(cancel_evaluation, {"id": story.child("full")})
+                yield story.act(cancel_evaluation, {"id": timeline.running_full_evaluation(story.record)})
     if stopped:
         raise stopped
 

@@ -76,6 +76,10 @@ class Story:
         again = f".{self._times[name]}" if self._times[name] > 1 else ""
         return f"{self.child(name)}{again}"
 
+    def times(self, name: str) -> int:
+        """Return how many children of one kind there were."""
+        return self._times[name]
+
     def act(self, activity: Any, payload: Any) -> TaskBase:
         """Call an activity, patiently."""
         return self.context.call_activity_with_retry(activity, PATIENTLY, payload)
@@ -198,7 +202,14 @@ class Story:
             "sha": self.record.commit.sha,
             "position": self.record.position,
             "environment": environment.name,
+            "lane": (self.next_environment() if environment.name == timeline.OVERRIDE else environment).name,
         }
+
+    def next_environment(self) -> Environment:
+        """Return the first environment that this release has not been deployed to, else the last one."""
+        there = {deployment.environment for deployment in self.record.deployments}
+        missing = [one for one in self.config.environments if one.name not in there]
+        return missing[0] if missing else self.config.environments[-1]
 
     def turn(self, environment: Environment) -> Turn:
         """Return this release as one that wants to deploy to an environment."""

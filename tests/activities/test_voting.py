@@ -52,6 +52,7 @@ def where(asked: ApprovalRequest) -> dict[str, Any]:
         "repository": "acme/helpdesk",
         "sha": "c" * 40,
         "position": 1,
+        "lane": asked.environment,
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from domain.debts import block_production, can_be_waived, incur, is_overdue, paid_with, settle, take
+from domain.debts import block_production, can_be_waived, incur, is_overdue, paid_with, settle, stack, take
 from domain.models import Debt, DebtState, Override, Verdict
 from tests import samples
 
@@ -88,3 +88,21 @@ def test_payment_that_could_not_run_leaves_it_open(debt: Debt) -> None:
 def test_only_a_pass_pays(verdict: str, state: str) -> None:
     """An evaluation that cannot tell leaves it to those who may override."""
     assert paid_with(Verdict(verdict)) == state
+
+
+def test_debt_on_top_of_another_one_must_be_paid(debt: Debt) -> None:
+    """Its approvers would waive what is under it without being shown it; what production has already is history."""
+    known = [
+        ("live", 3, "failed"),
+        ("owed", 4, "open"),
+        ("bad", 5, "failed"),
+        ("fine", 6, "paid"),
+        ("newer", 8, "open"),
+    ]
+    others = [replace(debt, commit=name, position=at, state=DebtState(state)) for name, at, state in known]
+
+    stacked = stack(replace(debt, position=7), others, in_production=3)
+
+    assert stacked.on_top_of == ("owed", "bad")
+    assert not can_be_waived(stacked, LATER)
+    assert can_be_waived(stack(debt, [], 0), LATER)

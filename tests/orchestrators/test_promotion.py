@@ -254,8 +254,23 @@ def test_label_put_on_while_the_evaluation_runs_turns_it_into_debt() -> None:
     assert len(stage.payloads("record_debt")) == 1
 
 
-def test_cancelled_evaluation_without_an_opt_out_ends_the_release() -> None:
-    """Somebody stopped it by hand: without a verdict nothing goes on."""
+def test_label_that_is_taken_off_again_starts_the_evaluation_anew() -> None:
+    """It had stopped the first run before anybody looked; the second one has a name of its own."""
+    runs = iter([{"cancelled": True}])
+    stage = stage_with(
+        evaluation=lambda payload: (
+            next(runs, None) or evaluate()(payload) if payload["kind"] == "full" else evaluate()(payload)
+        )
+    )
+
+    assert play(stage)["outcome"] == "released"
+    full = [order["id"] for order in stage.payloads("evaluation") if order["kind"] == "full"]
+    assert full == [f"{samples.RELEASE}.full", f"{samples.RELEASE}.full.2"]
+    assert told(stage)["evaluate-full"] == "passed"
+
+
+def test_evaluation_that_is_stopped_again_and_again_ends_the_release() -> None:
+    """Somebody stops it by hand: without a verdict nothing goes on."""
     cancelled = lambda payload: {"cancelled": True} if payload["kind"] == "full" else evaluate()(payload)  # noqa: E731
     stage = stage_with(evaluation=cancelled)
 
