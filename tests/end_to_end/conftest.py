@@ -12,26 +12,29 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
-from adapters import processes
+from adapters import debts, processes
 from adapters.blobs import Blobs
 from devhost.github.client import Client
 from devhost.person import Person, approval_link
+from domain import blob_names
 from domain.git_flow import release_id
-from domain.models import ReleaseRecord
+from domain.models import Debt, ReleaseRecord
 from domain.wire import read
 from tests.devhost.harness import RunningHost, start_host
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "acme/echo"
 SECRET = "webhook-secret"
-PATIENCE = 150.0  # seconds until a test gives up on something the system should have done
+LONG = 600  # seconds a whole story may take on a busy machine; a minute is usual
+PATIENCE = 240.0  # seconds until a test gives up on something the system should have done
 PEOPLE = {name: {"name": name.capitalize(), "email": f"{name}@acme.example"} for name in ("alex", "maria", "jonas")}
 
 CONFIG = """
@@ -85,6 +88,14 @@ FILES = {
 }
 
 
+OPT_OUT_LABEL = "skip-e2e-evaluation"
+OPT_OUT = """<!-- drawbridge:opt-out -->
+- [x] Answers cannot change.
+
+Reason for skipping: documentation only
+"""
+
+
 def newest(statuses: list[dict[str, Any]]) -> dict[str, str]:
     """Return the newest state of each context, as GitHub shows them."""
     return {status["context"]: status["state"] for status in sorted(statuses, key=lambda status: int(status["id"]))}
@@ -119,15 +130,19 @@ class System:
         arguments = ["--port", str(self.port), "--sign-in"]
         self.hosts.append(start_host(ROOT, self.folder / "hub.sqlite", self.environment, arguments))
 
-    def merge(self, files: dict[str, str | None], title: str, labels: tuple[str, ...] = ()) -> int:
+    def merge(self, files: dict[str, str | None], title: str, labels: tuple[str, ...] = (), body: str = "") -> int:
         """Let alex bring a change and sam merge it. Returns the pull request's number."""
         branch = f"alex/{uuid.uuid4().hex[:8]}"
         self.github.push(REPOSITORY, branch, files, title, author="alex")
-        number = int(self.github.open_pull_request(REPOSITORY, branch, title, author="alex")["number"])
+        number = int(self.github.open_pull_request(REPOSITORY, branch, title, body, author="alex")["number"])
         for label in labels:
             self.github.add_label(REPOSITORY, number, label, by="alex")
         self.github.merge(REPOSITORY, number, by="sam")
         return number
+
+    def merge_without_full_evaluation(self, files: dict[str, str | None], title: str) -> int:
+        """Let alex bring a change that opts out of the full evaluation, checklist and reason included."""
+        return self.merge(files, title, labels=(OPT_OUT_LABEL,), body=OPT_OUT)
 
     def release_of(self, number: int) -> str:
         """Return the id of the release that a merged pull request has."""
@@ -137,6 +152,21 @@ class System:
         """Return the release's record, once there is one."""
         stored = self.blobs.read_json(f"releases/{release}/record.json")
         return read(ReleaseRecord, stored) if stored else None
+
+    def debt(self, release: str) -> Debt | None:
+        """Return what a release owes or owed for a skipped full evaluation."""
+        return debts.find(self.blobs, REPOSITORY, release.rpartition("-")[2])
+
+    def call_night(self) -> None:
+        """Let the timer that looks for due nights come round, with a night due."""
+        self.blobs.write_json(blob_names.night_started(REPOSITORY), {"date": "2020-01-01", "instance": ""})
+        requests.post(f"{self.url}/admin/functions/nights", json={}, timeout=30).raise_for_status()
+
+    def sign_in(self, login: str) -> Person:
+        """Return a person with a browser, signed in."""
+        person = Person(login, self.url)
+        person.sign_in()
+        return person
 
     def wait(self, what: str, look: Callable[[], Any]) -> Any:
         """Look again and again until `look` returns something; fail with the host's log when it never does."""
@@ -176,6 +206,18 @@ class System:
 
         self.wait(f"the statuses {dict(wanted)} on #{number}", told)
 
+    def wait_for_deployments(self, number: int, environments: Iterable[str]) -> None:
+        """Wait until GitHub shows exactly one successful deployment to each environment, and no other."""
+
+        def shown() -> bool:
+            deployments = self.github.pull(REPOSITORY, number)["deployments"]
+            states = sorted(
+                (one["environment"], [status["state"] for status in one["statuses"]][-1:]) for one in deployments
+            )
+            return states == [(name, ["success"]) for name in sorted(environments)]
+
+        self.wait(f"the deployments of #{number}", shown)
+
     def wait_for_link(self, number: int, person: str, environment: str) -> str:
         """Wait for a person's approval link in the pull request's comment."""
 
@@ -188,9 +230,12 @@ class System:
     def vote(self, number: int, person: str, environment: str, decision: str, comment: str = "") -> str:
         """Let a person decide, through their link, like a browser."""
         link = self.wait_for_link(number, person, environment)
-        somebody = Person(person, self.url)
-        somebody.sign_in()
-        return somebody.vote(link, decision, comment)
+        return self.sign_in(person).vote(link, decision, comment)
+
+    def approve(self, number: int) -> None:
+        """Let both approvers let a release into production."""
+        for person in ("maria", "jonas"):
+            assert self.vote(number, person, "prod", "approve") == "Recorded"
 
 
 @pytest.fixture
@@ -201,7 +246,7 @@ def system(tmp_path: Path, azurite: str) -> Iterator[System]:
     double = subprocess.Popen(
         [
             *(sys.executable, "-m", "devhost.github", "--root", str(tmp_path / "github"), "--port", str(github_port)),
-            *("--webhook", f"{url}/api/github/webhook", "--secret", SECRET, "--token", "t0ken"),
+            *("--webhook", f"{url}/api/github/webhook", "--secret", SECRET, "--token", "t0ken", "--check"),
         ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -218,6 +263,7 @@ def system(tmp_path: Path, azurite: str) -> Iterator[System]:
         "DRAWBRIDGE_PEOPLE": json.dumps({login: person["email"] for login, person in PEOPLE.items()}),
         "DRAWBRIDGE_STATE": str(tmp_path / "state"),
         "DRAWBRIDGE_POLL_SECONDS": "0.5",
+        "DRAWBRIDGE_LOOK_SECONDS": "1",
         "AzureWebJobsStorage": azurite,
         "DEVHOST_PEOPLE": json.dumps(PEOPLE),
     }
@@ -231,6 +277,7 @@ def system(tmp_path: Path, azurite: str) -> Iterator[System]:
             (source / name).write_text(text)
         running.github.create_repository(REPOSITORY, source)
         yield running
+        assert running.github.findings() == [], "not as GitHub publishes it"
     finally:
         for host in running.hosts:
             host.kill()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from domain.git_flow import change_id
 from domain.models import ChangeRequest
-from tests.end_to_end.conftest import CONFIG, REPOSITORY, System, newest
+from tests.end_to_end.conftest import CONFIG, LONG, REPOSITORY, System, newest
 
+pytestmark = pytest.mark.timeout(LONG)
+
+CAREFUL = CONFIG.replace("  sample: data", "  required_checks: [unit tests]\n  sample: data")
 SLOW = CONFIG.replace('"python -m compileall -q flows"', '"sleep 60"')
 
 
@@ -68,3 +73,14 @@ def test_push_during_a_validation_supersedes_it(system: System) -> None:
     )
     instance = change_id(ChangeRequest(REPOSITORY, pull["number"], old, ""))
     assert system.blobs.exists(f"releases/{instance}/validation.json.cancelled")
+
+
+def test_change_waits_for_the_check_that_its_config_requires(system: System) -> None:
+    """The repository's own CI decides as well."""
+    pull = opened(system, "alex/1-careful", {"drawbridge.yaml": CAREFUL})
+    waiting = headline(system, pull["number"], "unit tests")
+    system.github.report_check(REPOSITORY, pull["head"]["sha"], "unit tests", "success")
+
+    headline(system, pull["number"], f"`{pull['head']['sha'][:7]}` – passed")
+    assert "being validated" in str([one["body"] for one in waiting["comments"]])
+    system.wait_for_statuses(pull["number"], {"drawbridge/change": "success"})

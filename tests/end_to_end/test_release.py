@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.conftest import BAD, System
+import pytest
+
+from tests.end_to_end.conftest import BAD, LONG, System
+
+pytestmark = pytest.mark.timeout(LONG)
 
 
 def test_good_merge_reaches_production_and_a_worse_one_is_stopped(system: System) -> None:

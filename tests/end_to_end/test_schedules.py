@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import requests
 
 from adapters import debts
-from devhost.person import Person
 from domain import blob_names
 from domain.git_flow import nightly_id, release_id
 from domain.models import Debt, OptOut
 from domain.nightly import HEAD
-from tests.end_to_end.conftest import BAD, CONFIG, GOOD, REPOSITORY, System, newest
+from tests.end_to_end.conftest import BAD, CONFIG, GOOD, LONG, REPOSITORY, System, newest
+
+pytestmark = pytest.mark.timeout(LONG)
 
 NIGHTLY = f"{CONFIG}schedule: {{nightly: true}}\n"
 
@@ -39,8 +41,7 @@ def night(system: System, date: str = "") -> dict[str, Any]:
         path = f"runtime/webhooks/durabletask/orchestrators/nightly/{nightly_id(REPOSITORY, date)}"
         requests.post(f"{system.url}/{path}", json=work, timeout=30).raise_for_status()
     else:
-        system.blobs.write_json(blob_names.night_started(REPOSITORY), {"date": "2020-01-01", "instance": ""})
-        requests.post(f"{system.url}/admin/functions/nights", json={}, timeout=30).raise_for_status()
+        system.call_night()
 
     def over() -> dict[str, Any] | None:
         names = [name for name in system.blobs.names(blob_names.nights(REPOSITORY)) if name not in before]
@@ -67,10 +68,8 @@ def test_push_a_comment_and_a_script_each_get_an_evaluation(system: System) -> N
     comment_with(system, change["number"], "**Full evaluation: passed**")
     comment_with(system, change["number"], "@stranger, an evaluation is started by people who can write")
 
-    maria = Person("maria", system.url)
-    maria.sign_in()
     wanted = {"repository": REPOSITORY, "kind": "minimal", "ref": "main"}
-    answer = maria.call("/api/evaluations", wanted)
+    answer = system.sign_in("maria").call("/api/evaluations", wanted)
     assert answer.status_code == 202, answer.text
     record = blob_names.evaluation_record(answer.json()["evaluation"])
     system.wait("the script's evaluation", lambda: system.blobs.read_json(record)["state"] == "passed")
