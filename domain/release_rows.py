@@ -57,7 +57,9 @@ class Head:
 
 def row_of(record: ReleaseRecord) -> Row:
     """Return the row of a release."""
-    titles = [f"{change.title} (#{change.number})" for change in record.changes] or [record.commit.message]
+    titles = [f"{change.title} (#{change.number})" for change in record.changes] or [
+        record.commit.message or f"Commit {record.commit.sha[:8]}"  # until it is known where the release comes from
+    ]
     return Row(
         id=record.id,
         repository=record.repository,

@@ -288,8 +288,9 @@ def _next_step(record: ReleaseRecord) -> str:
 
 
 def _titles(record: ReleaseRecord) -> tuple[str, ...]:
-    """Titles of the merged changes; after a direct push the commit's message stands in."""
-    return tuple(f"{change.title} (#{change.number})" for change in record.changes) or (record.commit.message,)
+    """Titles of the merged changes; after a direct push, and until they are known, the commit stands in."""
+    commit = record.commit.message or f"Commit {record.commit.sha[:8]}"
+    return tuple(f"{change.title} (#{change.number})" for change in record.changes) or (commit,)
 
 
 def _stage(stage: Stage, record: ReleaseRecord, now: datetime) -> StageView:

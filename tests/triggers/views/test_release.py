@@ -43,6 +43,14 @@ def test_list_leads_to_the_pages_before_and_after(page):
     assert not only.all(".pager")
 
 
+def test_release_of_which_nothing_is_known_yet_has_a_name(page):
+    """A link and a heading need words."""
+    begun = data.record(changes=(), commit=replace(data.commit(), message=""), stages=data.RUNNING[:1])
+
+    assert listed(page, [begun]).text("tbody th a") == "Commit 4f2a91c0"
+    assert shown(page, begun).text("h1") == "Commit 4f2a91c0"
+
+
 def test_list_never_hides_debt_or_an_override(page):
     """They stay with the release for ever."""
     text = listed(page, [data.opted_out(), data.overridden()]).text()
