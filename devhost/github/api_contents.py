@@ -162,7 +162,15 @@ async def get_protection(request: web.Request) -> web.Response:
     """Answer how a branch is protected."""
     found, at, branch = repository(request), site(request), request.match_info["branch"]
     protection = people.protection(at.double, found, branch)
-    if protection is None:
+    if protection is None or protection["by_rules"]:
         raise Refused(404, "Branch not protected")
     shape: Json = at.shapes.protection(found, branch, protection)
     return web.json_response(shape)
+
+
+@routes.get("/repos/{owner}/{name}/rules/branches/{branch:.+}")
+async def list_rules(request: web.Request) -> web.Response:
+    """Answer the rules that hold for a branch; protection of the older kind is not among them."""
+    found, at, branch = repository(request), site(request), request.match_info["branch"]
+    protection = people.protection(at.double, found, branch)
+    return web.json_response(at.shapes.rules(found, protection) if protection and protection["by_rules"] else [])

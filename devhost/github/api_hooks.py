@@ -13,6 +13,17 @@ routes = web.RouteTableDef()
 _LOGS = ("/app/hook/deliveries", r"/repos/{owner}/{name}/hooks/{hook:\d+}/deliveries")
 
 
+@routes.get("/app/hook/config")
+async def get_own_config(request: web.Request) -> web.Response:
+    """Answer where the App's webhooks go."""
+    app_caller(request)
+    own = site(request).hooks.own
+    if not own.url:
+        raise Refused(404, "Not Found")
+    secret = {"secret": "********"} if own.secret else {}
+    return web.json_response({"url": own.url, "content_type": "json", "insecure_ssl": "0", **secret})
+
+
 @routes.get("/repos/{owner}/{name}/hooks")
 async def list_hooks(request: web.Request) -> web.Response:
     """Answer a repository's webhooks."""

@@ -20,8 +20,7 @@ async def get_user(request: web.Request) -> web.Response:
     login = caller(request)
     if login.endswith("[bot]"):
         raise Refused(403, "Resource not accessible by integration")
-    scopes = {"X-OAuth-Scopes": ", ".join(site(request).access.scopes)}
-    return web.json_response(site(request).shapes.account(login), headers=scopes)
+    return web.json_response(site(request).shapes.account(login))
 
 
 @routes.get("/users/{login}")

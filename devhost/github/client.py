@@ -222,9 +222,15 @@ class Client:
         """Say what the App may do, e.g. checks="write", in place of everything it may by itself."""
         self._call("POST", "app/permissions", permissions)
 
-    def protect(self, repository: str, branch: str, checks: Iterable[str] = (), reviews: int = 0) -> None:
-        """Protect a branch: required checks by name, required approving reviews."""
-        fields = {"branch": branch, "checks": list(checks), "reviews": reviews}
+    def set_token_scopes(self, *scopes: str) -> None:
+        """Make the token a classic one, which tells its scopes; without this it is fine-grained."""
+        self._call("POST", "token/scopes", {"scopes": list(scopes)})
+
+    def protect(
+        self, repository: str, branch: str, checks: Iterable[str] = (), reviews: int = 0, by_rules: bool = False
+    ) -> None:
+        """Protect a branch, the older way or by rules: required checks by name, required approving reviews."""
+        fields = {"branch": branch, "checks": list(checks), "reviews": reviews, "by_rules": by_rules}
         self._call("POST", f"repositories/{repository}/protection", fields)
 
     def set_rates(self, per_hour: int = 5000, writes_per_minute: int = 0) -> None:

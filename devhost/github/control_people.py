@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from devhost.github import apps, people
-from devhost.github.rest import body, names, repository, site, text
+from devhost.github.rest import body, names, repository, site, text, whether
 
 routes = web.RouteTableDef()
 _OK = {"ok": True}
@@ -24,7 +24,8 @@ async def protect(request: web.Request) -> web.Response:
     """Protect a branch."""
     fields = await body(request)
     checks, reviews = names(fields.get("checks")), int(fields.get("reviews", 0))
-    people.protect(site(request).double, repository(request), text(fields, "branch"), checks, reviews)
+    found, branch, by_rules = repository(request), text(fields, "branch"), whether(fields, "by_rules")
+    people.protect(site(request).double, found, branch, checks, reviews, by_rules)
     return web.json_response(_OK)
 
 
@@ -41,6 +42,13 @@ async def set_team(request: web.Request) -> web.Response:
 async def set_app_permissions(request: web.Request) -> web.Response:
     """Say what the App may do."""
     apps.set_permissions(site(request).double, {str(name): str(level) for name, level in (await body(request)).items()})
+    return web.json_response(_OK)
+
+
+@routes.post("/_double/token/scopes")
+async def set_token_scopes(request: web.Request) -> web.Response:
+    """Make the token a classic one with these scopes."""
+    apps.set_scopes(site(request).double, names((await body(request)).get("scopes")))
     return web.json_response(_OK)
 
 

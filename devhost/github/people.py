@@ -61,9 +61,12 @@ def protection(double: Double, repository: Record, branch: str) -> dict[str, Any
     return double.store.one("protection", repository["repository"], branch=branch)
 
 
-def protect(double: Double, repository: Record, branch: str, checks: list[str], reviews: int) -> None:
-    """Protect a branch: checks it requires by name, and approving reviews."""
-    _put(double, "protection", repository["repository"], {"branch": branch}, {"checks": checks, "reviews": reviews})
+def protect(
+    double: Double, repository: Record, branch: str, checks: list[str], reviews: int, by_rules: bool = False
+) -> None:
+    """Protect a branch, the older way or by rules: checks it requires by name, and approving reviews."""
+    rules = {"checks": checks, "reviews": reviews, "by_rules": by_rules}
+    _put(double, "protection", repository["repository"], {"branch": branch}, rules)
 
 
 def _put(double: Double, kind: str, repository: str, key: dict[str, Any], fields: dict[str, Any]) -> None:

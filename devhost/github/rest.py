@@ -31,7 +31,6 @@ class Access:
 
     token: str = ""
     login: str = "drawbridge-ci"  # whose token it is
-    scopes: tuple[str, ...] = ("repo", "read:org", "admin:repo_hook")  # what the token may do at most
     app_id: str = ""
     app_public_key: str = ""  # PEM
     app_slug: str = "drawbridge"

@@ -86,6 +86,19 @@ class Commits(Base):
             "protection_url": f"{api}/protection",
         }
 
+    def rules(self, repository: Record, protection: Record) -> list[Json]:
+        """How a branch is protected, as rules."""
+        source = {"ruleset_source_type": "Repository", "ruleset_source": repository["repository"]}
+        kinds: dict[str, Json] = {}
+        if protection["checks"]:
+            checks = [{"context": name} for name in protection["checks"]]
+            strict = {"strict_required_status_checks_policy": False}
+            kinds["required_status_checks"] = {"required_status_checks": checks, **strict}
+        if protection["reviews"]:
+            count = {"required_approving_review_count": protection["reviews"]}
+            kinds["pull_request"] = {**dict.fromkeys(_PULL_RULE, False), **count}
+        return [{"type": kind, "parameters": about, **source, "ruleset_id": 1} for kind, about in kinds.items()]
+
     def protection(self, repository: Record, name: str, protection: Record) -> Json:
         """How a branch is protected."""
         url = self.api(repository, f"/branches/{quote(name)}/protection")
@@ -114,6 +127,12 @@ class Commits(Base):
                 "required_approving_review_count": protection["reviews"],
             }
         return shape
+
+
+_PULL_RULE = (  # what a rule on pull requests asks for beside reviews
+    *("dismiss_stale_reviews_on_push", "require_code_owner_review", "require_last_push_approval"),
+    "required_review_thread_resolution",
+)
 
 
 def _checks(names: list[str]) -> list[Json]:

@@ -79,8 +79,8 @@ def test_app_reads_its_log_page_by_page(app, inbox):
     token = {"Authorization": first.request.headers["Authorization"]}
     second = requests.get(first.links["next"]["url"], headers=token, timeout=10)
 
-    ids = [one["id"] for one in [*first.json(), *second.json()]]
-    assert len(ids) == 4
+    ids = [one["id"] for one in app.itself("GET", "app/hook/deliveries").json()]
+    assert [one["id"] for one in [*first.json(), *second.json()]] == ids[:4]
     assert ids == sorted(ids, reverse=True)
     line = first.json()[0]
     assert (line["event"], line["status"], line["status_code"], line["installation_id"]) == ("push", "OK", 202, 1)
@@ -92,7 +92,10 @@ def test_failed_deliveries_are_found_and_sent_again(app, inbox):
     """A delivery that never arrived stands in the log as failed; an attempt brings it under the same id."""
     app.double.lose_webhooks(1, status=502)
     app.double.push(app.repository, "main", {"a": "a"})
-    (failed,) = app.itself("GET", "app/hook/deliveries", params={"status": "failure"}).json()[:1]
+    app.double.push(app.repository, "main", {"a": "b"})
+    payloads(inbox, "push")
+    inbox.taken.clear()
+    failed = app.itself("GET", "app/hook/deliveries", params={"status": "failure"}).json()[0]
     whole = app.itself("GET", f"app/hook/deliveries/{failed['id']}").json()
     attempt = app.itself("POST", f"app/hook/deliveries/{failed['id']}/attempts")
 
@@ -104,6 +107,13 @@ def test_failed_deliveries_are_found_and_sent_again(app, inbox):
     assert inbox.taken[0].headers["X-GitHub-Delivery"] == failed["guid"]
     newest = app.itself("GET", "app/hook/deliveries").json()[0]
     assert (newest["guid"], newest["redelivery"]) == (failed["guid"], True)
+
+
+def test_app_knows_where_its_webhooks_go(app, inbox):
+    """The address is told, the secret is not."""
+    config = app.itself("GET", "app/hook/config").json()
+
+    assert config == {"url": inbox.url, "content_type": "json", "insecure_ssl": "0", "secret": "********"}
 
 
 def test_event_may_be_lost_without_a_trace(double, repository, inbox):

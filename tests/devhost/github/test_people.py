@@ -49,13 +49,15 @@ def test_teams_have_members(double, api):
 
 
 def test_token_tells_whose_it_is_and_what_it_may(app):
-    """A person's token has a login and scopes; an App's token is nobody's."""
-    mine = app.person("GET", "user")
+    """A person's token has a login, a classic one tells its scopes; an App's token is nobody's."""
+    fine_grained = app.person("GET", "user")
+    app.double.set_token_scopes("repo", "read:org")
+    classic = app.person("GET", "user")
+    app.double.set_token_scopes()
 
-    assert (mine.json()["login"], mine.headers["X-OAuth-Scopes"]) == (
-        "drawbridge-ci",
-        "repo, read:org, admin:repo_hook",
-    )
+    assert fine_grained.json()["login"] == "drawbridge-ci"
+    assert "X-OAuth-Scopes" not in fine_grained.headers
+    assert classic.headers["X-OAuth-Scopes"] == "repo, read:org"
     assert said(app.api("GET", "user")) == (403, "Resource not accessible by integration")
 
 
@@ -112,3 +114,14 @@ def test_branch_protection_is_for_those_who_may_see_it(double, repository, api, 
     assert api("GET", "/branches/main").json()["protected"] is True
     assert said(api("GET", "/branches/develop/protection")) == (404, "Branch not protected")
     assert said(app.api("GET", "/branches/main/protection")) == (403, "Resource not accessible by integration")
+
+
+def test_branch_may_be_protected_by_rules(double, repository, api):
+    """Rules hold as protection of the older kind does, and are read elsewhere."""
+    double.protect(repository, "main", checks=["drawbridge/evaluate"], reviews=2, by_rules=True)
+    checks, reviews = api("GET", "/rules/branches/main").json()
+
+    assert checks["parameters"]["required_status_checks"] == [{"context": "drawbridge/evaluate"}]
+    assert reviews["parameters"]["required_approving_review_count"] == 2
+    assert said(api("GET", "/branches/main/protection")) == (404, "Branch not protected")
+    assert api("GET", "/rules/branches/develop").json() == []
