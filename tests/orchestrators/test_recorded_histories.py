@@ -1,6 +1,6 @@
-"""Histories of real releases, replayed by the real SDK: releases under way survive a change of the orchestrators.
+"""Histories of real releases, changes and nights, replayed by the real SDK: what is under way survives a new version.
 
-They were recorded with scripts/record_histories.py from the hub of tests/end_to_end/test_release.py.
+They were recorded with scripts/record_histories.py from the hubs of tests/end_to_end.
 """
 
 from __future__ import annotations
@@ -15,16 +15,12 @@ import pytest
 from devhost.durable.actions import Response
 from devhost.durable.history import Kind, request
 from devhost.durable.replay import replay
-from orchestrators import approval, build, deployment, evaluation, jobs, release
-from tests.orchestrators.stage import generator_of
+from function_app import app
 
 ORCHESTRATORS = {
-    "release": release.release,
-    "evaluation": evaluation.evaluation,
-    "run_jobs": jobs.run_jobs,
-    "build": build.build,
-    "deployment": deployment.deployment,
-    "approval": approval.approval,
+    function.get_function_name(): function.get_user_function().orchestrator_function  # the plain generator
+    for function in app.get_functions()
+    if any(binding.type == "orchestrationTrigger" for binding in function.get_bindings())
 }
 FILES = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
 
@@ -36,7 +32,7 @@ def recorded(file: Path) -> Any:
 
 def answer(record: Any, history: list[Any]) -> Response:
     """Let the SDK replay a history through today's orchestrator."""
-    orchestrate = df.Orchestrator.create(generator_of(ORCHESTRATORS[record["name"]]))
+    orchestrate = df.Orchestrator.create(ORCHESTRATORS[record["name"]])
     body = request(record["instance"], record["parent"], record["input"], [json.dumps(one) for one in history])
     return Response.read(orchestrate(body))
 
@@ -68,7 +64,7 @@ def test_history_replays_to_the_same_decisions_and_the_same_end(file: Path) -> N
 
 def test_changed_order_is_noticed() -> None:
     """The guard itself works: an orchestrator that acts in another order does not fit its history."""
-    record = recorded(next(file for file in FILES if file.stem.startswith("evaluation")))
+    record = recorded(next(file for file in FILES if file.stem.startswith("evaluation__")))
 
     def reordered(context: df.DurableOrchestrationContext) -> Any:
         yield context.call_activity("conclude_evaluation", {})
