@@ -188,6 +188,14 @@ class System:
         record: ReleaseRecord = self.wait(f"the end of {release}", ended)
         return record
 
+    def wait_for_completion(self, release: str) -> None:
+        """Wait until a release's orchestration has nothing left to do, which comes a little after its end is told."""
+        instance = f"{self.url}/runtime/webhooks/durabletask/instances/{release}"
+        self.wait(
+            f"the completion of {release}",
+            lambda: requests.get(instance, timeout=30).json()["runtimeStatus"] == "Completed",
+        )
+
     def wait_for_verdict(self, number: int, outcome: str) -> dict[str, Any]:
         """Wait until the comment on a pull request says how its release ended; return the pull request then."""
 

@@ -22,11 +22,10 @@ def test_release_ends_when_nobody_answers_and_when_its_deployment_does_not_hold(
 
     system.wait_for_verdict(ignored, "expired")
     system.wait_for_verdict(slow, "failed")
+    system.wait_for_completion(failed.id)
     assert expired.outcome == "expired", expired.reason
     system.wait_for_deployments(ignored, ["dev"])
     assert failed.outcome == "failed"
     states = {stage.name: stage.state for stage in failed.stages}
     assert states["deploy-dev"] is StageState.FAILED
     assert "p95 latency" in failed.reason
-    assert expired.image is not None
-    assert expired.image.digest[:12] in failed.reason or "still runs" in failed.reason or "back" in failed.reason
