@@ -1,4 +1,4 @@
-"""Credentials: what the App may do, the tokens of its installation, the scopes of a person's token."""
+"""The App: what it may do, and the tokens of its installation."""
 
 from __future__ import annotations
 
@@ -42,16 +42,3 @@ def knows_token(double: Double, token: str) -> bool:
     """Say whether it is an installation token that has not expired."""
     found = double.store.one("token", "", token=token)
     return found is not None and found["expires_at"] > now()
-
-
-def scopes(double: Double) -> list[str]:
-    """Give the scopes of the person's token; a fine-grained one has none."""
-    told = double.store.one("scopes", "")
-    return list(told["scopes"]) if told else []
-
-
-def set_scopes(double: Double, wanted: list[str]) -> None:
-    """Say which scopes the person's token has."""
-    for told in double.store.all("scopes"):
-        double.store.remove(told)
-    double.store.add("scopes", "", scopes=wanted)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from devhost.github import apps, pages
+from devhost.github import pages
 from devhost.github.conditional import limited
 from devhost.github.git import GitError
 from devhost.github.refusals import Refused, refused
@@ -40,9 +40,8 @@ async def _log_and_limit(request: web.Request, handler: Handler) -> web.StreamRe
     del at.requests[:-KEPT_REQUESTS]
     reply = await limited(request, handler, at.rates)
     seen["status"] = reply.status
-    scopes = apps.scopes(at.double)
-    if scopes:
-        reply.headers["X-OAuth-Scopes"] = ", ".join(scopes)
+    if at.access.scopes:
+        reply.headers["X-OAuth-Scopes"] = ", ".join(at.access.scopes)
     return reply
 
 

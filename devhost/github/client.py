@@ -222,10 +222,6 @@ class Client:
         """Say what the App may do, e.g. checks="write", in place of everything it may by itself."""
         self._call("POST", "app/permissions", permissions)
 
-    def set_token_scopes(self, *scopes: str) -> None:
-        """Make the token a classic one, which tells its scopes; without this it is fine-grained."""
-        self._call("POST", "token/scopes", {"scopes": list(scopes)})
-
     def protect(
         self, repository: str, branch: str, checks: Iterable[str] = (), reviews: int = 0, by_rules: bool = False
     ) -> None:

@@ -45,13 +45,6 @@ async def set_app_permissions(request: web.Request) -> web.Response:
     return web.json_response(_OK)
 
 
-@routes.post("/_double/token/scopes")
-async def set_token_scopes(request: web.Request) -> web.Response:
-    """Make the token a classic one with these scopes."""
-    apps.set_scopes(site(request).double, names((await body(request)).get("scopes")))
-    return web.json_response(_OK)
-
-
 @routes.post("/_double/rates")
 async def set_rates(request: web.Request) -> web.Response:
     """Set the rate limits and forget what was used."""

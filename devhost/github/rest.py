@@ -31,6 +31,7 @@ class Access:
 
     token: str = ""
     login: str = "drawbridge-ci"  # whose token it is
+    scopes: tuple[str, ...] = ()  # of a classic token, which tells them; a fine-grained one has none
     app_id: str = ""
     app_public_key: str = ""  # PEM
     app_slug: str = "drawbridge"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from devhost.github.background import running
+from devhost.github.rest import Access
+from devhost.github.server import Options
 from tests.devhost.github.world import caller, said
 
 
@@ -48,17 +51,21 @@ def test_teams_have_members(double, api):
     assert said(api("GET", "orgs/unheard-of")) == (404, "Not Found")
 
 
-def test_token_tells_whose_it_is_and_what_it_may(app):
-    """A person's token has a login, a classic one tells its scopes; an App's token is nobody's."""
-    fine_grained = app.person("GET", "user")
-    app.double.set_token_scopes("repo", "read:org")
-    classic = app.person("GET", "user")
-    app.double.set_token_scopes()
+def test_token_tells_whose_it_is(app):
+    """A person's token has a login; an App's is nobody's."""
+    mine = app.person("GET", "user")
 
-    assert fine_grained.json()["login"] == "drawbridge-ci"
-    assert "X-OAuth-Scopes" not in fine_grained.headers
-    assert classic.headers["X-OAuth-Scopes"] == "repo, read:org"
+    assert mine.json()["login"] == "drawbridge-ci"
+    assert "X-OAuth-Scopes" not in mine.headers
     assert said(app.api("GET", "user")) == (403, "Resource not accessible by integration")
+
+
+def test_classic_token_tells_its_scopes(tmp_path):
+    """Each answer has them, which a fine-grained token's do not."""
+    with running(Options(tmp_path / "github", access=Access(scopes=("repo", "read:org")))) as origin:
+        answer = caller(origin, "no/such")("GET", "user")
+
+    assert answer.headers["X-OAuth-Scopes"] == "repo, read:org"
 
 
 def test_repository_tells_what_its_reader_may(double, app):
