@@ -229,7 +229,7 @@ def test_label_that_asked_for_a_person_goes_when_everything_passed(world: World)
 def test_label_that_somebody_took_off_comes_back_with_the_next_failure(world: World) -> None:
     """It asks for a person again: GitHub was told the same before, about another head."""
     request = opened(world)
-    failed = {"state": ChangeState.FAILED, "person": "needs-a-person"}
+    failed: dict[str, Any] = {"state": ChangeState.FAILED, "person": "needs-a-person"}
     told(record_of(request), **failed)
     world.double.remove_label(world.repository, request.number, "needs-a-person", by="sam")
     newer = replace(request, sha=world.double.push(world.repository, "alex/1-answer", {"b.md": "b"}, author="alex"))

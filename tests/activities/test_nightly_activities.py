@@ -10,7 +10,7 @@ import pytest
 
 from activities import compare_evaluations, find_deployed, find_head, keep_night, list_debts, tell_payment
 from activities import read_last_night as last_night
-from adapters import debts, lanes
+from adapters import debts
 from adapters.blobs import Blobs
 from adapters.outbox import Outbox
 from domain import blob_names
@@ -122,8 +122,8 @@ def test_deployed_commits_are_those_of_the_lanes(world: World) -> None:
     """Where nothing ever ran there is nothing to look at."""
     occupant = Occupant("r", samples.SHA, 1, samples.IMAGE, AT)
     for environment, current in (("dev", occupant), ("prod", None)):
-        lane = Lane(samples.REPOSITORY, environment, current)
-        lanes.change(world.blobs, samples.REPOSITORY, environment, lambda _, lane=lane: lane)
+        lane = asdict(Lane(samples.REPOSITORY, environment, current))
+        world.blobs.write_json(blob_names.lane(samples.REPOSITORY, environment), lane)
 
     found = run(find_deployed.find_deployed, {"repository": samples.REPOSITORY})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_link_of_a_check_that_is_no_link_is_left_out() -> None:
         ({}, "something that the branch protection asks for", "somebody with write access"),
     ],
 )
-def test_what_blocks_a_merge_is_named_with_who_is_needed(fields: dict, missing: str, needed: str) -> None:
+def test_what_blocks_a_merge_is_named_with_who_is_needed(fields: dict[str, Any], missing: str, needed: str) -> None:
     """As far as GitHub tells."""
     blocked = facts(**{"merge_state": "blocked", **fields})
 
@@ -201,6 +202,7 @@ def test_head_that_was_pushed_over_keeps_only_its_status() -> None:
     """The comment is the newer head's."""
     (status,) = parting(record(state=ChangeState.SUPERSEDED, reason=messages.superseded("b" * 40)), SITE, AT)
 
+    assert isinstance(status, Status)
     assert (status.state, status.description) == ("superseded", "superseded by bbbbbbb, which is validated instead")
 
 

@@ -30,7 +30,7 @@ REQUEST = ApprovalRequest(
     instance="i",
     look=3600.0,
 )
-KNOWN = {"debt": None, "opted_out": []}
+KNOWN: dict[str, Any] = {"debt": None, "opted_out": []}
 WHERE = {"release": samples.RELEASE, "environment": "prod"}
 DEBT = Debt(
     samples.REPOSITORY,

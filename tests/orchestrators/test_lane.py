@@ -34,8 +34,9 @@ def test_looks_again_until_it_is_let_in() -> None:
 def test_sleeps_until_the_window_opens_but_looks_every_hour() -> None:
     """Days of waiting cost a look an hour: a newer release may have overtaken it meanwhile."""
     until = (START + timedelta(hours=30)).isoformat()
-    stage = Stage({"enter_lane": lambda _: ENTERED if stage.now >= START + timedelta(hours=30) else closed})
     closed = {**WAITS, "until": until}
+    stage = Stage({})
+    stage.activities["enter_lane"] = lambda _: ENTERED if stage.now >= START + timedelta(hours=30) else closed
 
     stage.play(lane, ORDER)
 

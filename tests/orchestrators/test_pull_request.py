@@ -287,7 +287,7 @@ def test_required_check_that_never_comes_fails_by_name() -> None:
 def test_newer_push_supersedes_the_running_validation() -> None:
     """The jobs come back as cancelled; the story says by which commit, and blames nobody."""
     over = {"over": "superseded by bbbbbbb, which is validated instead"}
-    stage = stage_with(
+    stage: Stage = stage_with(
         run_jobs=lambda _: [{"ok": False, "error": "cancelled"}],
         tell_change=lambda _: over if len(stage.payloads("tell_change")) > 3 else {"over": ""},
     )
