@@ -7,6 +7,7 @@ nothing is started twice. What was dealt with is remembered; the first look at a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Callable, Mapping
@@ -225,7 +226,8 @@ async def _labels(place: Place, seen: Seen, used: set[str]) -> Seen:
     if first.data is None:
         return seen
     for event in reconcile.last_toggles(events):
-        await place.tell(await _in_thread(_toggle, place, event))
+        with contextlib.suppress(NotFound):  # the change is gone: it must not hold up the labels of the others
+            await place.tell(await _in_thread(_toggle, place, event))
     newest = events[-1]["id"] if events else seen.event
     return replace(seen, event=newest, pages={**seen.pages, path: Page(first.etag)})
 

@@ -403,6 +403,20 @@ def test_labels_are_told_once_as_they_were_left(world: World) -> None:
     assert [(one["label"], one["on"], one["by"]) for one in world.started("toggle")] == [("skip", False, "maria")]
 
 
+def test_change_that_is_gone_holds_up_no_label_of_another(world: World) -> None:
+    """GitHub has no such pull request any more: the toggles behind its own are told all the same."""
+    gone, stays = (world.open(f"sam/{issue}-x", base="main")["number"] for issue in (7, 8))
+    for number in (gone, stays):
+        world.double.merge(world.repository, number, "maria")
+    world.reconcile()
+    for number in (gone, stays):
+        world.double.add_label(world.repository, number, "skip", "maria")
+    world.double.fault(method="GET", path_regex=rf"/pulls/{gone}$", status=404, times=10)
+    world.reconcile()
+
+    assert [one["number"] for one in world.started("toggle")] == [stays]
+
+
 def test_renamed_label_starts_nothing(world: World) -> None:
     """GitHub renames it wherever it hangs and tells of no change; the config names the one that counts."""
     pull = world.open("sam/8-x", labels=["skip"])
