@@ -289,6 +289,8 @@ class Engine:
         except Crash:
             self.ready.append(work)  # it never told what it did, so it runs again
             raise
+        except AssertionError:
+            raise  # somebody who looks on has seen what must not be
         except Exception as error:
             reason = f"Activity function '{asked.name}' failed:  {type(error).__name__}: {error}"
             told = {**number, "Reason": reason, "Details": ""}

@@ -30,6 +30,7 @@ from domain.outbox import Comment, DeploymentState, Issue, Label, Merge, Message
 from tests.model.memory import Fault, Faults, no_faults
 
 NOBODY = "0" * 40
+AWAY = 1800.0  # seconds that GitHub asks to be left alone
 T = TypeVar("T")
 Files = tuple[tuple[str, str], ...]  # path and text, sorted
 
@@ -452,7 +453,8 @@ class MemoryGitHub:
     def _ask(self, method: str, repository: str, work: Callable[[], T]) -> T:
         fault = self.faults(method)
         if fault is Fault.REFUSED:
-            raise Unavailable("GitHub in memory is away")
+            # Who reads hears how long to wait: outages last for days here, and a look a minute would fill them.
+            raise Unavailable("GitHub in memory is away", None if method == "deliver" else AWAY)
         if repository.lower() != self.forge.repository.lower():
             raise NotFound(f"there is no repository {repository}")
         answer = work()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import threading
 from collections.abc import Callable
@@ -49,17 +50,19 @@ class MemoryBlobs(Blobs):
         self._lock = threading.RLock()
         self._blobs: dict[str, tuple[bytes, str]] = {}  # content and etag
         self._written: dict[str, datetime] = {}
+        self._names: list[str] = []  # sorted
 
     def copy_from(self, other: MemoryBlobs) -> None:
         """Take everything another container holds."""
         with other._lock:
             self._blobs.update(other._blobs)
             self._written.update(other._written)
+            self._names[:] = sorted(self._blobs)
 
     def without_faults(self) -> MemoryBlobs:
         """Return another way to the same blobs, for whoever only looks on."""
         view = MemoryBlobs(clock=self._clock)
-        view._lock, view._blobs, view._written = self._lock, self._blobs, self._written
+        view._lock, view._blobs, view._written, view._names = self._lock, self._blobs, self._written, self._names
         return view
 
     def read_with_etag(self, name: str) -> tuple[bytes, str] | None:
@@ -80,7 +83,11 @@ class MemoryBlobs(Blobs):
     def remove(self, name: str, etag: str | None = None) -> bool:
         def work() -> bool:
             there = self._etag(name)
-            return there is not None and etag in (None, there) and self._blobs.pop(name) is not None
+            if there is None or etag not in (None, there):
+                return False
+            del self._blobs[name]
+            self._names.remove(name)
+            return True
 
         return self._do(name, work)
 
@@ -95,11 +102,11 @@ class MemoryBlobs(Blobs):
         return self._do(name, lambda: self._blobs.get(name, (b"", ""))[0][offset : offset + length])
 
     def names(self, prefix: str = "") -> list[str]:
-        return self._do(prefix, lambda: sorted(name for name in self._blobs if name.startswith(prefix)))
+        return self._do(prefix, lambda: self._listed(prefix))
 
     def written(self, prefix: str) -> tuple[datetime, dict[str, datetime]]:
         def work() -> dict[str, datetime]:
-            return {name: self._written[name] for name in sorted(self._blobs) if name.startswith(prefix)}
+            return {name: self._written[name] for name in self._listed(prefix)}
 
         return self._clock().replace(microsecond=0), self._do(prefix, work)
 
@@ -124,7 +131,13 @@ class MemoryBlobs(Blobs):
             raise Unavailable("blob storage in memory did not answer")
         return answer
 
+    def _listed(self, prefix: str) -> list[str]:
+        first = bisect.bisect_left(self._names, prefix)
+        return list(itertools.takewhile(lambda name: name.startswith(prefix), self._names[first:]))
+
     def _put(self, name: str, data: bytes) -> bool:
+        if name not in self._blobs:
+            bisect.insort(self._names, name)
         self._blobs[name] = (bytes(data), str(next(_ETAGS)))
         self._written[name] = self._clock().replace(microsecond=0)  # storage tells seconds
         return True

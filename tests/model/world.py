@@ -236,6 +236,10 @@ class World:
                     self.fire(handler)
         self.engine.now = max(self.engine.now, end)
 
+    def running(self, orchestrator: str) -> list[str]:
+        """Return the instances of an orchestrator that have not ended."""
+        return [name for name in self.engine.running() if self.engine.instances[name].name == orchestrator]
+
     def work(self, pieces: int) -> None:
         """Let so many things happen of what is ready, in random order."""
         for _ in range(pieces):
