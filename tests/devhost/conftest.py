@@ -15,6 +15,16 @@ from tests.devhost.harness import write_app
 Load = Callable[..., App]
 
 
+@pytest.fixture(autouse=True, scope="package")
+def _without_our_app() -> Iterator[None]:
+    """Other tests of this process may have imported our own function app; here every app has that name."""
+    ours = sys.modules.pop("function_app", None)
+    yield
+    sys.modules.pop("function_app", None)
+    if ours:
+        sys.modules["function_app"] = ours
+
+
 @pytest.fixture
 def load(tmp_path: Path) -> Iterator[Load]:
     """Load an app from its code, in this process; what loading changes is put back afterwards."""
