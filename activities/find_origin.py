@@ -96,11 +96,10 @@ def _remember(wanted: dict[str, Any], origin: Origin, judged: Sequence[OptOut], 
 def _begin(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> str:
     """Return where the release's changes begin; asked again, the same, although the line has moved on since."""
     name = blob_names.beginning(wanted["release"])
-    kept = blobs.read_json(name)
-    if kept is None:
-        kept = {"before": _unheard(wanted["repository"], wanted["sha"], wanted["before"], github, blobs)}
-        kept = kept if blobs.create_json(name, kept) else blobs.read_json(name)
-    return str(kept["before"])
+    if not blobs.exists(name):
+        begins = _unheard(wanted["repository"], wanted["sha"], wanted["before"], github, blobs)
+        blobs.create_json(name, {"before": begins})  # whoever is first says it for all
+    return str(blobs.read_json(name)["before"])
 
 
 def _unheard(repository: str, sha: str, before: str, github: GitHub, blobs: Blobs) -> str:

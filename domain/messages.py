@@ -269,12 +269,6 @@ def too_few_approvers(environment: str, approvals: int, excluded: Sequence[str])
 GITHUB_AWAY = "GitHub did not answer for too long. Merge again when it does: a commit has one release."
 
 
-def never_told(waiting: Sequence[Stage]) -> str:
-    """Say what GitHub never took."""
-    about = f"that it waits in {stage_title(waiting[0].name)}" if waiting else "how it ended"
-    return f"GitHub never took the news of this release: {about}."
-
-
 def first_line(error: Exception) -> str:
     """Return an error's first line, or its name when it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:500]
