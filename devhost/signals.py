@@ -11,14 +11,22 @@ from types import FrameType
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Stopped(BaseException):
+    """A signal asked the program to end.
+
+    Not KeyboardInterrupt: one that passes through `exec` of a text, as the making of every dataclass is, has
+    `python -m` die of SIGINT in the end, although it was caught and the program has its own exit status.
+    """
+
+
 @contextlib.contextmanager
 def ending_on_signals() -> Iterator[None]:
-    """Let SIGTERM and a closed terminal end a `with` block as Ctrl-C does."""
+    """Let Ctrl-C, SIGTERM and a closed terminal end a `with` block by raising Stopped."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+        raise Stopped
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, end) for number in ENDING}
     try:
         yield
     finally:

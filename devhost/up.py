@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from devhost.sample_repository import BETTER, MAIN, OPTED_OUT, REPOSITORY, WORSE, ensure_repository, propose
-from devhost.signals import ending_on_signals
+from devhost.signals import Stopped, ending_on_signals
 from devhost.system import APP_PORT, PEOPLE, ROOT, System, UpError
 
 
@@ -35,7 +35,7 @@ def run_until_stopped(console: Console, run: Callable[[], int], stopped: int = 1
     except UpError as error:
         console.print(f"[red]✗[/] {error}", soft_wrap=True)
         return 1
-    except KeyboardInterrupt:
+    except Stopped:
         console.print("Stopped, nothing is left running.")
         return stopped
 

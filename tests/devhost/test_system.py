@@ -20,7 +20,7 @@ from rich.console import Console
 from adapters import processes
 from devhost.ports import free_port
 from devhost.sample_repository import BETTER, REPOSITORY, WORSE, ensure_repository, propose
-from devhost.signals import later
+from devhost.signals import ENDING, Stopped, ending_on_signals, later
 from devhost.system import System, UpError
 
 ROOT = Path(__file__).parents[2]
@@ -108,10 +108,29 @@ def test_a_signal_waits_until_a_process_is_recorded():
             signal.raise_signal(signal.SIGINT)
             recorded.append("process")
 
-    with pytest.raises(KeyboardInterrupt):
+    with ending_on_signals(), pytest.raises(Stopped):
         start()
 
     assert recorded == ["process"]
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_while_a_class_is_made_leaves_the_exit_status_alone(tmp_path, number):
+    """Making a dataclass executes a text; a KeyboardInterrupt out of one would end `python -m` by SIGINT at last."""
+    program = f"""
+import signal, sys
+from rich.console import Console
+from devhost.up import run_until_stopped
+sys.exit(run_until_stopped(Console(), lambda: exec("signal.raise_signal({int(number)})"), stopped=0))
+"""
+    tmp_path.joinpath("interrupted.py").write_text(program)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, "-m", "interrupted"]
+
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as ended:
+        said, _ = ended.communicate(timeout=60)
+
+    assert (ended.returncode, said) == (0, "Stopped, nothing is left running.\n")
 
 
 def test_a_busy_port_names_its_holder_and_a_way_out(tmp_path):
