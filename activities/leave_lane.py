@@ -18,7 +18,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def leave_lane(payload: dict[str, Any]) -> None:
-    """Free the lane of {"repository", "environment": name, "release"}.
+    """Free the lane of {"repository", "environment": name, "release", "rollback"?: it is not the release itself}.
 
     And keep what was deployed, if it held: {"deployed": Occupant or null, "order": how, "by": who, "evidence": digest}.
     """
@@ -40,4 +40,5 @@ def depart(wanted: dict[str, Any], blobs: Blobs) -> None:
             evidence=wanted["evidence"],
             details={"environment": environment, "image": deployed.image.digest, "commit": deployed.sha},
         )
-    lanes.change(blobs, repository, environment, lambda lane: leave(lane, release, deployed))
+    rollback = wanted.get("rollback", False)
+    lanes.change(blobs, repository, environment, lambda lane: leave(lane, release, deployed, rollback))

@@ -38,7 +38,7 @@ def hold(blobs: Blobs, repository: str, environment: str, wanted: Hold) -> Lane:
 
 
 def free(blobs: Blobs, repository: str, release: str) -> None:
-    """Take a release that is over out of every lane of its repository."""
+    """Take a release that is over out of every lane of its repository. A rollback to it goes on."""
     for lane in all_lanes(blobs, repository):
         if lanes.leave(lane, release) != lane:
             change(blobs, lane.repository, lane.environment, lambda found: lanes.leave(found, release))

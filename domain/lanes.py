@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,10 +29,11 @@ class Occupant:
 
 @dataclass(frozen=True)
 class Holder:
-    """Who deploys now."""
+    """Who deploys now: a release on its way, or a rollback to one, which is somebody else."""
 
     release: str
     since: str
+    rollback: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Waiting:
     why: str
     back: str
     ready: bool  # nothing of its own holds it back, only the environment
+    rollback: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,22 +109,21 @@ def enter(lane: Lane, turn: Turn, environment: Environment, now: datetime, look:
     if turn.position >= lane.newest and not turn.rollback:  # an older config must not bring back who may act here
         lane = replace(lane, approvers=tuple(environment.approvers), newest=turn.position)
     entry = _ask(lane, turn, environment, now)
-    others = tuple(one for one in lane.waiting if one.release != turn.release)
+    others = tuple(one for one in lane.waiting if not _is(one, turn.release, turn.rollback))
     if entry.answer is Answer.WAITS:
         return replace(lane, waiting=_in_order((*others, _wait(lane, turn, entry, now, look)))), entry
     holder = lane.holder
-    if entry.answer is Answer.ENTERED and not (holder and holder.release == turn.release):
-        holder = Holder(turn.release, _text(now))
+    if entry.answer is Answer.ENTERED and not _is(holder, turn.release, turn.rollback):
+        holder = Holder(turn.release, _text(now), turn.rollback)
     return replace(lane, waiting=others, holder=holder), entry
 
 
-def leave(lane: Lane, release: str, deployed: Occupant | None = None) -> Lane:
-    """Take a release out of the lane, and keep what it deployed."""
-    if deployed and not (lane.holder and lane.holder.release == release):
-        deployed = None  # told late, by a step that runs again: somebody else is at work
-    holder = None if lane.holder and lane.holder.release == release else lane.holder
-    waiting = tuple(one for one in lane.waiting if one.release != release)
-    return replace(lane, holder=holder, waiting=waiting, current=deployed or lane.current)
+def leave(lane: Lane, release: str, deployed: Occupant | None = None, rollback: bool = False) -> Lane:
+    """Take a release, or the rollback to it, out of the lane, and keep what it deployed."""
+    waiting = tuple(one for one in lane.waiting if not _is(one, release, rollback))
+    if not _is(lane.holder, release, rollback):
+        return replace(lane, waiting=waiting)  # told late, by a step that runs again: somebody else is at work
+    return replace(lane, holder=None, waiting=waiting, current=deployed or lane.current)
 
 
 def occupy(deployment: Deployment, turn: Turn) -> Occupant:
@@ -139,11 +139,11 @@ def overtaken_by(lane: Lane, release: str, position: int) -> str:
 
 def place_in_line(lane: Lane, release: str) -> int:
     """Return a release's place among those that wait, from 1; 0 when it does not wait."""
-    return next((number for number, one in enumerate(lane.waiting, 1) if one.release == release), 0)
+    return next((number for number, one in enumerate(lane.waiting, 1) if _is(one, release, rollback=False)), 0)
 
 
 def _ask(lane: Lane, turn: Turn, environment: Environment, now: datetime) -> Entry:
-    if lane.holder and lane.holder.release == turn.release:
+    if _is(lane.holder, turn.release, turn.rollback):
         return Entry(Answer.ENTERED)
     newer = overtaken_by(lane, turn.release, turn.position)
     if newer and not turn.rollback:
@@ -179,10 +179,14 @@ def _soaked(turn: Turn, environment: Environment) -> datetime | None:
 
 
 def _wait(lane: Lane, turn: Turn, entry: Entry, now: datetime, look: timedelta) -> Waiting:
-    known: Mapping[str, Waiting] = {one.release: one for one in lane.waiting}
-    since = known[turn.release].since if turn.release in known else _text(now)
+    known = next((one for one in lane.waiting if _is(one, turn.release, turn.rollback)), None)
+    since = known.since if known else _text(now)
     back = max(entry.until, _text(now + look))
-    return Waiting(turn.release, turn.sha, turn.position, since, entry.why, back, ready=not entry.own)
+    return Waiting(turn.release, turn.sha, turn.position, since, entry.why, back, not entry.own, turn.rollback)
+
+
+def _is(one: Holder | Waiting | None, release: str, rollback: bool) -> bool:
+    return one is not None and (one.release, one.rollback) == (release, rollback)
 
 
 def _missed(one: Waiting, now: datetime) -> bool:

@@ -45,6 +45,7 @@ def rollback(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any
         "repository": order["repository"],
         "environment": wanted["environment"],
         "release": wanted["release"],
+        "rollback": True,
         "deployed": deployed,
         "order": order,
         "by": wanted["by"],

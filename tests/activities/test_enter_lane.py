@@ -7,10 +7,12 @@ from dataclasses import asdict, replace
 import pytest
 
 from activities.enter_lane import enter_lane
-from adapters import lanes, records
+from activities.leave_lane import leave_lane
+from adapters import closing, lanes, records
 from domain.config import Environment
-from domain.lanes import Turn
+from domain.lanes import Turn, occupy
 from domain.models import Outcome
+from tests import samples
 from tests.activities.conftest import World, run
 
 
@@ -55,3 +57,28 @@ def test_rollback_to_a_release_that_is_over_gets_in(world: World) -> None:
 
     assert enter(world, rollback=True) == "entered"
     assert holder(world) == world.record.id
+
+
+def test_rollback_whose_release_ends_meanwhile_says_what_runs_now(world: World) -> None:
+    """The end of the release frees its own places only, so what the rollback has deployed is kept."""
+    records.save_record(world.blobs, world.record)
+    enter(world, rollback=True)
+    closing.tidy(world.blobs, replace(world.record, outcome=Outcome.EXPIRED))
+    turn = Turn(world.record.id, world.record.commit.sha, 4, rollback=True)
+    departure = {
+        "repository": world.repository,
+        "environment": "prod",
+        "release": world.record.id,
+        "rollback": True,
+        "deployed": asdict(occupy(samples.deployment("prod"), turn)),
+        "order": {},
+        "by": "maria",
+        "evidence": "",
+    }
+
+    run(leave_lane, departure)
+
+    lane = lanes.read(world.blobs, world.repository, "prod")
+    assert lane.holder is None
+    assert lane.current
+    assert lane.current.release == world.record.id

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from adapters import closing, debts
+from adapters import closing, debts, lanes
 from adapters.blobs import Blobs
 from domain.debts import incur
+from domain.lanes import Holder
 from domain.models import DebtState, Outcome
 from tests import samples
 
@@ -33,3 +34,16 @@ def test_payment_of_the_nightly_run_goes_on(blobs: Blobs) -> None:
     closing.tidy(blobs, replace(record, outcome=Outcome.SUPERSEDED))
 
     assert debts.open_debts(blobs)[0].state is DebtState.PAYING
+
+
+def test_rollback_to_a_release_outlives_the_release(blobs: Blobs) -> None:
+    """The release ends on its way to production, while dev goes back to it: dev is still being deployed to."""
+    record = samples.record()
+    holder = Holder(record.id, AT, rollback=True)
+    lanes.change(blobs, record.repository, "dev", lambda lane: replace(lane, holder=holder))
+    lanes.change(blobs, record.repository, "prod", lambda lane: replace(lane, holder=Holder(record.id, AT)))
+
+    closing.tidy(blobs, replace(record, outcome=Outcome.EXPIRED))
+
+    assert lanes.read(blobs, record.repository, "dev").holder == holder
+    assert lanes.read(blobs, record.repository, "prod").holder is None

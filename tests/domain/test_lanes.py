@@ -152,3 +152,22 @@ def test_step_that_runs_again_late_does_not_undo_the_next_release() -> None:
     lane = leave(lane, "release-2", occupant(2))
 
     assert leave(lane, "release-1", occupant(1)) == lane
+
+
+def test_rollback_to_a_release_is_somebody_else_than_the_release() -> None:
+    """What the release's own story does meanwhile neither lets it in nor throws the rollback out."""
+    lane, _ = ask(replace(EMPTY, current=occupant(2)), turn(1, rollback=True))
+
+    assert leave(lane, "release-1") == lane
+    assert leave(lane, "release-1", occupant(1)) == lane
+    assert ask(lane, turn(1))[1].answer is not Answer.ENTERED
+    assert leave(lane, "release-1", occupant(1), rollback=True) == replace(EMPTY, current=occupant(1))
+
+
+def test_rollback_that_waits_keeps_its_place_when_its_release_ends() -> None:
+    """It waits for a deployment that is under way, and would be overlooked."""
+    lane, _ = ask(replace(EMPTY, current=occupant(2)), turn(3))
+    lane, _ = ask(lane, turn(1, rollback=True))
+
+    assert leave(lane, "release-1") == lane
+    assert place_in_line(lane, "release-1") == 0

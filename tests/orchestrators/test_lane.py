@@ -87,7 +87,7 @@ def test_rollback_deploys_as_it_was_deployed_then_and_keeps_who_asked() -> None:
     assert [name for name, _ in stage.asked][:3] == ["hold_lane", "lane", "deployment"]
     assert stage.payloads("deployment") == [HELD["order"]]
     (left,) = stage.payloads("leave_lane")
-    assert (left["by"], left["deployed"]["position"]) == ("maria", 4)
+    assert (left["by"], left["rollback"], left["deployed"]["position"]) == ("maria", True, 4)
 
 
 def test_rollback_that_does_not_hold_leaves_what_ran_before() -> None:
