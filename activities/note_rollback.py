@@ -10,7 +10,7 @@ import azure.durable_functions as df
 from adapters import connect, records
 from domain import timeline
 from domain.messages_promotion import gone_back
-from domain.models import Deployment
+from domain.models import Deployment, ReleaseRecord
 from domain.wire import read
 from settings import current
 
@@ -22,8 +22,9 @@ def note_rollback(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {"record"} of the release of {"deployment", "by"} with the note; run twice, it is noted once."""
     blobs = connect.blobs(current())
     deployment = read(Deployment, payload["deployment"])
-    record = records.need_record(blobs, deployment.release)
-    noted = timeline.note(record, gone_back(deployment.environment, payload["by"]))
-    noted = timeline.add_deployment(noted, deployment)
-    records.save_record(blobs, noted)
-    return {"record": asdict(noted)}
+    words = gone_back(deployment.environment, payload["by"])
+
+    def note(record: ReleaseRecord) -> ReleaseRecord:
+        return timeline.add_deployment(timeline.note(record, words), deployment)
+
+    return {"record": asdict(records.change_record(blobs, deployment.release, note))}

@@ -16,5 +16,5 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="record")
 def save_record(record: dict[str, Any]) -> None:
-    """Write the record whole, and its row in the list. The orchestration is its only writer: the last one is right."""
+    """Write the record, and its row in the list, unless the release has ended meanwhile."""
     records.save_record(connect.blobs(current()), read(ReleaseRecord, record))

@@ -31,15 +31,15 @@ def tidy(blobs: Blobs, record: ReleaseRecord) -> None:
 
 
 def close_release(blobs: Blobs, record: ReleaseRecord, reason: str, by: str, at: str) -> ReleaseRecord:
-    """End a release from outside as cancelled: its orchestration is gone or was just terminated.
+    """End a release from outside as cancelled: its orchestration is gone or was just terminated. Returns its record.
 
-    What is deployed stays. The caller tells GitHub.
+    One that has come to an end meanwhile keeps it. What is deployed stays. The caller tells GitHub. May be repeated.
     """
-    running = timeline.running_evaluations(record)
-    closed = timeline.close(record, Outcome.CANCELLED, reason, at)
-    for evaluation in running:
+    closed = records.change_record(blobs, record.id, lambda found: timeline.close(found, Outcome.CANCELLED, reason, at))
+    for evaluation in timeline.evaluations_cut_short(closed):
         blobs.write(blob_names.cancelled(blob_names.plan(evaluation)), b"")
-    records.save_record(blobs, closed)
-    audit.record(blobs, key=f"{record.id}:cancel", what="cancelled", who=by, subject=record.id, details={"why": reason})
+    if closed.outcome is Outcome.CANCELLED:
+        why = {"why": closed.reason}
+        audit.record(blobs, key=f"{record.id}:cancel", what="cancelled", who=by, subject=record.id, details=why)
     tidy(blobs, closed)
     return closed

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,20 +14,48 @@ from typing import Any
 
 from adapters import release_index
 from adapters.blobs import Blobs
-from domain import blob_names
+from domain import blob_names, timeline
 from domain.errors import Invalid, NotFound
 from domain.models import ApprovalRequest, EvaluationSummary, ReleaseRecord, Vote
 from domain.schedules import CONTINUOUS, NIGHTLY, ON_DEMAND, EvaluationRecord
 from domain.wire import read
 
+NO_RELEASE = "There is no release of this name. A merge to the release branch starts one."
 ROWS_KEPT = 128  # evaluations whose shown rows are kept in memory
+log = logging.getLogger("drawbridge.releases")
 _rows: dict[tuple[Blobs, str, frozenset[str]], tuple[dict[str, Any], ...]] = {}
 
 
-def save_record(blobs: Blobs, record: ReleaseRecord) -> None:
-    """Keep a release's record, and its row in the list. Its last writer is right."""
-    blobs.write_json(blob_names.record(record.id), asdict(record))
-    release_index.keep(blobs, record)
+def save_record(blobs: Blobs, record: ReleaseRecord) -> ReleaseRecord:
+    """Keep a release's record as its story tells it, and its row in the list; return what is kept.
+
+    A release ends once: what a late step would write over an end is not kept.
+    """
+    kept = _keep(blobs, record.id, lambda found: timeline.following(found, record) if found else record)
+    if kept.outcome is not record.outcome:
+        late = record.outcome.value
+        log.warning("%s stays %s (%s): %s came too late", kept.id, kept.outcome.value, kept.reason, late)
+    return kept
+
+
+def change_record(blobs: Blobs, release: str, step: Callable[[ReleaseRecord], ReleaseRecord]) -> ReleaseRecord:
+    """Replace a release's record by what `step` makes of it as it stands, and return that. Raises NotFound."""
+
+    def attempt(found: ReleaseRecord | None) -> ReleaseRecord:
+        if found is None:
+            raise NotFound(NO_RELEASE)
+        return step(found)
+
+    return _keep(blobs, release, attempt)
+
+
+def _keep(blobs: Blobs, release: str, step: Callable[[ReleaseRecord | None], ReleaseRecord]) -> ReleaseRecord:
+    def attempt(found: Any) -> Any:
+        return asdict(step(read(ReleaseRecord, found) if found else None))
+
+    kept = read(ReleaseRecord, blobs.change_json(blob_names.record(release), attempt))
+    release_index.keep(blobs, kept)
+    return kept
 
 
 def find_record(blobs: Blobs, release: str) -> ReleaseRecord | None:
@@ -39,7 +68,7 @@ def need_record(blobs: Blobs, release: str) -> ReleaseRecord:
     """Read a release's record. Raises NotFound."""
     record = find_record(blobs, release)
     if record is None:
-        raise NotFound("There is no release of this name. A merge to the release branch starts one.")
+        raise NotFound(NO_RELEASE)
     return record
 
 

@@ -84,14 +84,14 @@ def in_order(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def put(head: Head, row: Row, new: bool = False) -> Head:
-    """Return the head with a row as it stands now. An older one never replaces a newer one.
+    """Return the head with a row as it stands now. An older one never replaces a newer one, and what is over is newer.
 
     A release that is over and not in the head may be in a sealed part; `new` says that it is in none.
     """
     known = next((one for one in head.rows if one.id == row.id), None)
     if known is None and row.over and head.sealed and not new:
         return head
-    if known is not None and known.updated_at > row.updated_at:
+    if known is not None and (known.over, known.updated_at) > (row.over, row.updated_at):
         return head
     return replace(head, rows=in_order((*(one for one in head.rows if one.id != row.id), row)))
 

@@ -47,11 +47,9 @@ def asks_about(stage: str) -> str:
     return OVERRIDE if stage == OVERRIDE else stage.removeprefix("approve-") if stage.startswith("approve-") else ""
 
 
-def running_evaluations(record: ReleaseRecord) -> tuple[str, ...]:
-    """Return the ids of the evaluations that run now."""
-    return tuple(
-        stage.instance.removesuffix(":shards") for stage in current_stages(record) if stage.name in (MINIMAL, FULL)
-    )
+def evaluations_cut_short(record: ReleaseRecord) -> tuple[str, ...]:
+    """Return the ids of the evaluations that ran when the release ended."""
+    return tuple(stage.instance.removesuffix(":shards") for stage in cut_short(record) if stage.name in (MINIMAL, FULL))
 
 
 def running_full_evaluation(record: ReleaseRecord) -> str:
@@ -136,8 +134,20 @@ def note(record: ReleaseRecord, text: str) -> ReleaseRecord:
     return record if text in record.notes else replace(record, notes=(*record.notes, text))
 
 
+def over(record: ReleaseRecord) -> bool:
+    """Say whether the release has ended."""
+    return record.outcome is not Outcome.RUNNING
+
+
+def following(kept: ReleaseRecord, record: ReleaseRecord) -> ReleaseRecord:
+    """Return what stands when the release's story writes `record` over what is kept: the end, and others' notes."""
+    return kept if over(kept) else replace(record, notes=tuple(dict.fromkeys((*kept.notes, *record.notes))))
+
+
 def close(record: ReleaseRecord, outcome: Outcome, reason: str, at: str) -> ReleaseRecord:
-    """End the release: what was running or waiting will not happen any more."""
+    """End the release: what was running or waiting will not happen any more. One that is over has its end."""
+    if over(record):
+        return record
     stages = tuple(
         replace(stage, state=StageState.CANCELLED, ended_at=at if stage.started_at else None)
         if stage.state in {StageState.WAITING, StageState.RUNNING}
@@ -150,6 +160,11 @@ def close(record: ReleaseRecord, outcome: Outcome, reason: str, at: str) -> Rele
 def current_stages(record: ReleaseRecord) -> tuple[Stage, ...]:
     """Return the stages that run now (two while the full evaluation runs beside the first deployment)."""
     return tuple(stage for stage in record.stages if stage.state is StageState.RUNNING)
+
+
+def cut_short(record: ReleaseRecord) -> tuple[Stage, ...]:
+    """Return the stages that ran when the release ended."""
+    return tuple(stage for stage in record.stages if stage.state is StageState.CANCELLED and stage.started_at)
 
 
 def places_to_comment(record: ReleaseRecord) -> list[int | None]:

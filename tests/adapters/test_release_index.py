@@ -88,7 +88,8 @@ def test_late_save_of_a_sealed_release_changes_nothing(blobs: Blobs) -> None:
     keep_records(blobs, range(FULL))
     records.save_record(blobs, release(FULL))
 
-    records.save_record(blobs, release(3, notes=("late",), updated_at="2027-01-01T09:00:00Z"))
+    late = release(3, notes=("late",), updated_at="2027-01-01T09:00:00Z")
+    records.change_record(blobs, late.id, lambda _: late)
 
     assert listed(blobs) == list(reversed(range(FULL + 1)))
     assert records.need_record(blobs, release(3).id).notes == ("late",)

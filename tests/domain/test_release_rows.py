@@ -69,10 +69,20 @@ def test_releases_that_are_not_over_stay_in_the_head() -> None:
 
 def test_row_is_replaced_by_a_newer_one_only() -> None:
     """Two saves that cross each other leave the newer one."""
-    head = release_rows.put(Head("g"), row(1, Outcome.RUNNING, updated=2))
+    known, newer = row(1, Outcome.RUNNING, updated=2), row(1, Outcome.RUNNING, updated=3)
+    head = release_rows.put(Head("g"), known)
 
-    assert release_rows.put(head, row(1, Outcome.RELEASED, updated=1)) == head
-    assert release_rows.put(head, row(1, Outcome.RELEASED, updated=3)).rows[0].outcome is Outcome.RELEASED
+    assert release_rows.put(head, row(1, Outcome.RUNNING, updated=1)) == head
+    assert release_rows.put(head, newer).rows == (newer,)
+
+
+def test_row_of_a_release_that_is_over_stays_over() -> None:
+    """As in its record, whatever the clocks say of those who wrote the two."""
+    running, over = row(1, Outcome.RUNNING, updated=2), row(1, Outcome.CANCELLED, updated=1)
+    head = release_rows.put(release_rows.put(Head("g"), running), over)
+
+    assert head.rows == (over,)
+    assert release_rows.put(head, running) == head
 
 
 def test_late_save_of_a_sealed_release_adds_no_second_row() -> None:

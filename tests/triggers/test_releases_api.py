@@ -213,7 +213,7 @@ def test_who_is_not_signed_in_does_nothing(edge: Edge) -> None:
 def on_its_way(edge: Edge, stage: str = "approve-nonprod", **fields: Any) -> ReleaseRecord:
     """Let samples.RELEASE wait in a stage."""
     known = timeline.begin(record(**fields), stage, NOW, f"{samples.RELEASE}.{stage}")
-    records.save_record(edge.blobs, known)
+    edge.blobs.write_json(blob_names.record(samples.RELEASE), samples.wire(known))
     edge.client.known = {samples.RELEASE: {}, f"{samples.RELEASE}.{stage}": {}}
     return known
 
