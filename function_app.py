@@ -8,6 +8,7 @@ from activities import (
     answer_ask,
     build_image,
     cancel_evaluation,
+    claim_run,
     close_approval,
     compare_evaluations,
     conclude_evaluation,
@@ -167,6 +168,7 @@ app.register_functions(merge_change.bp)
 # And those of evaluations outside of releases, and of nights.
 app.register_functions(look_at_ask.bp)
 app.register_functions(answer_ask.bp)
+app.register_functions(claim_run.bp)
 app.register_functions(tell_evaluation.bp)
 app.register_functions(read_last_night.bp)
 app.register_functions(list_debts.bp)

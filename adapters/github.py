@@ -22,6 +22,7 @@ from adapters import github_changes, github_listing, github_marks, github_people
 from adapters.github_calls import Steady, fetch
 from adapters.github_limits import check_sha
 from adapters.github_origin import Found, find_origin, opt_out_now, relation
+from domain.asks import OwnCheck
 from domain.changes import ChangeFacts, Check
 from domain.errors import Invalid
 from domain.opt_out import Facts
@@ -107,6 +108,11 @@ class GitHub:
         """Find the newest check runs, statuses and workflows of a commit that have one of the names."""
         return github_changes.checks_of(self._steady, self._repository(repository), check_sha(sha), names)
 
+    def own_checks(self, repository: str, sha: str) -> tuple[OwnCheck, ...]:
+        """List our own check runs of a commit that have ended, the newest of each name."""
+        place = self._repository(repository)
+        return github_changes.own_checks(self._steady, place, check_sha(sha), self._steady.call(self._slug))
+
     def look(self, repository: str, path: str, etag: str = "") -> github_listing.Answer:
         """Ask for what lies at a path below a repository, or at a whole URL that an answer gave.
 
@@ -173,6 +179,9 @@ class GitHub:
         place = self._repository(message.repository, self._once)
         pen = github_writes.Pen(place, lambda: self._me(message.repository), bool(self._app), told, spend)
         return self._once.call(lambda: WRITERS[type(message)](pen, message))
+
+    def _slug(self) -> str:
+        return str(self._integration().get_app().slug)
 
     def _me(self, repository: str) -> str:
         if not self._login:

@@ -8,6 +8,7 @@ from github.PullRequest import PullRequest
 from github.Repository import Repository
 
 from adapters.github_calls import Steady
+from domain.asks import OwnCheck
 from domain.changes import ChangeFacts, Check, CheckState
 from domain.errors import Forbidden, NotFound
 
@@ -55,6 +56,12 @@ def checks_of(steady: Steady, place: Repository, sha: str, names: Collection[str
     if {check.name for check in found} < set(names):  # a workflow has another name than the check runs of its jobs
         found += [check for check in _workflows(steady, place, sha) if check.name in names]
     return tuple(found)
+
+
+def own_checks(steady: Steady, place: Repository, sha: str, app: str) -> tuple[OwnCheck, ...]:
+    """List the check runs of a commit that an App, by its slug, has ended; see GitHub.own_checks."""
+    runs = steady.call(lambda: list(place.get_commit(sha).get_check_runs(filter="latest", status="completed")))
+    return tuple(OwnCheck(run.id, run.name, run.external_id or "") for run in runs if run.app.slug == app)
 
 
 def _reviewers(pull: PullRequest) -> tuple[str, ...]:

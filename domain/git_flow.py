@@ -7,12 +7,13 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from domain.commands import read_command
+from domain.commands import KINDS, read_command
 from domain.errors import Ignored
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 
 NO_COMMIT = "0" * 40
 MERGED = "merged"  # why a change ended that a release carries from then on
+VALIDATION, ALL = "validation", "all"  # what Re-run asks for, besides an evaluation of one kind
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,20 @@ class CheckEvent:
     action: str
     sender: str
     delivery: str
+    change: int | None = None  # an open change whose head the commit is
+
+
+@dataclass(frozen=True)
+class SuiteEvent:
+    """Re-run all checks was pressed on a commit. `id` is that of our check suite."""
+
+    repository: str
+    id: int
+    sha: str
+    at: str  # when the suite was last updated, UTC
+    sender: str
+    delivery: str
+    change: int | None = None  # an open change whose head the commit is
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ class OtherEvent:
     delivery: str
 
 
-Event = Push | ChangeEvent | CommentEvent | CheckEvent | OtherEvent
+Event = Push | ChangeEvent | CommentEvent | CheckEvent | SuiteEvent | OtherEvent
 
 
 @dataclass(frozen=True)
@@ -118,22 +133,23 @@ class LookAtLabel:
 
 @dataclass(frozen=True)
 class Ask:
-    """Somebody asks for an evaluation, by a comment or a check's button; whether they may is asked of GitHub."""
+    """Somebody asks for an evaluation or a validation, by a comment or a button; whether they may GitHub is asked."""
 
     repository: str
     number: int | None  # the change; None for a button on a release's check
     comment: int  # its id; 0 for a button
-    kind: str  # "minimal" | "full" | commands.HELP
+    kind: str  # "minimal" | "full" | commands.HELP | VALIDATION | ALL: what can be run again of a commit's checks
     by: str
     sha: str = ""  # what is asked about; "" is the change's head
-    check: int = 0  # the check run's id; 0 for a comment
+    check: int = 0  # the id of the check run, or suite; 0 for a comment
+    rerun: str = ""  # names what runs again, the same however often it is told; "" for a comment or another button
+    attempt: int = 1  # of a validation
 
 
 Action = ReleaseRequest | ChangeRequest | EvaluationRequest | EndChange | ToggleOptOut | LookAtLabel | Ask
 
 _VALIDATED_ON = {"opened", "reopened", "synchronize", "ready_for_review", "edited"}
 _LABEL_MOVED = {"labeled", "unlabeled"}
-_KINDS = ("minimal", "full")
 _OUR_COMMENT = "<!-- drawbridge:"
 
 
@@ -157,6 +173,9 @@ def decide(event: Event, repositories: Collection[str], release_branch: str, dev
             return (_commented(comment),)
         case CheckEvent() as check:
             return (_pressed(check),)
+        case SuiteEvent() as suite:
+            again = f"suite{suite.id}-{_digits(suite.at)}"
+            return (Ask(name, suite.change, 0, ALL, suite.sender, suite.sha, suite.id, again),)
         case other:
             raise Ignored(f"event {other.name} starts nothing")
 
@@ -242,37 +261,42 @@ def _commented(comment: CommentEvent) -> Action:
 
 
 def _pressed(check: CheckEvent) -> Action:
-    request = _read_change_id(check)
-    if check.action in (f"evaluate-{kind}" for kind in _KINDS):
-        kind = check.action.removeprefix("evaluate-")
-        number = request.number if request else None
-        return Ask(check.repository, number, 0, kind, check.sender, sha=check.sha, check=check.id)
-    if check.action != "rerequested":
+    if check.action == "rerequested":
+        return rerun(check)
+    kind = check.action.removeprefix("evaluate-")
+    if kind not in KINDS or kind == check.action:
         raise Ignored(f"check {check.name} has no button {check.action} of ours")
-    if request:
-        return request
-    kind = _evaluated(check)
-    return EvaluationRequest(check.repository, check.sha, kind, "on-demand", check.sender, key=f"check{check.id}")
+    validated = _validated(check)
+    return Ask(check.repository, validated[0] if validated else None, 0, kind, check.sender, check.sha, check.id)
 
 
-def _read_change_id(check: CheckEvent) -> ChangeRequest | None:
-    """Return the next validation of the change that a check is about: pressing twice asks for the same one."""
-    flat = re.escape(_flat(check.repository))
-    found = re.fullmatch(rf"change-{flat}-(\d+)-([0-9a-f]{{40}})(?:\.(\d+))?", check.external_id)
-    if found is None:
-        return None
-    attempt = int(found[3] or 1) + 1
-    return ChangeRequest(check.repository, int(found[1]), found[2], check.delivery, attempt)
+def rerun(check: CheckEvent) -> Ask:
+    """Return what running one of our checks again asks for. Raises Ignored when it cannot run by itself."""
+    again = f"rerun{check.id}"
+    validated = _validated(check)
+    if validated:
+        change, shown = validated
+        return Ask(check.repository, change, 0, VALIDATION, check.sender, check.sha, check.id, again, shown + 1)
+    kind, released = _evaluated(check)
+    number = None if released else check.change
+    return Ask(check.repository, number, 0, kind, check.sender, check.sha, check.id, again)
 
 
-def _evaluated(check: CheckEvent) -> str:
-    """Return the kind of evaluation that a check is about. Raises Ignored."""
+def _validated(check: CheckEvent) -> tuple[int, int] | None:
+    """Return the change and the attempt whose validation a check is about."""
+    flat, sha = re.escape(_flat(check.repository)), re.escape(check.sha)
+    found = re.fullmatch(rf"change-{flat}-(\d+)-{sha}(?:\.(\d+))?", check.external_id)
+    return (int(found[1]), int(found[2] or 1)) if found else None
+
+
+def _evaluated(check: CheckEvent) -> tuple[str, bool]:
+    """Return the kind of evaluation that a check is about, and whether it is a release's. Raises Ignored."""
     where = f"{_flat(check.repository)}-{check.sha}"
-    for kind in _KINDS:
+    for kind in KINDS:
         of_release = check.external_id == f"release-{where}" and check.name.endswith(f"evaluate-{kind}")
         alone = any(check.external_id.startswith(f"{source}-{where}-{kind}-") for source in _SOURCES)
         if of_release or alone:
-            return kind
+            return kind, of_release
     raise Ignored(f"check {check.name} cannot be run again by itself: push a new commit, or ask for an evaluation")
 
 
@@ -300,10 +324,18 @@ def evaluation_id(request: EvaluationRequest) -> str:
     return f"{request.source}-{_flat(request.repository)}-{request.sha}-{request.kind}-{request.key}"
 
 
+def ask_key(ask: Ask) -> str:
+    """Name what was pressed or written: what it starts is the same, whoever tells of it and however often."""
+    return ask.rerun or (f"check{ask.check}" if ask.check else f"comment{ask.comment}")
+
+
 def ask_id(ask: Ask) -> str:
-    """Name what a comment or a button asks for, and the instance that answers it."""
-    what = f"check{ask.check}" if ask.check else f"comment{ask.comment}"
-    return f"asked-{_flat(ask.repository)}-{what}-{ask.kind}"
+    """Name what a comment or a button asks for, and the instance that answers it.
+
+    Who is refused must not keep others from pressing Re-run, so that is one for each person.
+    """
+    by = f"-{ask.by.lower()}" if ask.rerun else ""
+    return f"asked-{_flat(ask.repository)}-{ask_key(ask)}-{ask.kind}{by}"
 
 
 def toggle_id(toggle: ToggleOptOut) -> str:
@@ -328,4 +360,8 @@ def _flat(repository: str) -> str:
 def _key(label: str, on: bool, at: str) -> str:
     # Of what happened, not of how it was told: a delivery, its repetition by another hook and the reconciler agree.
     word = "on" if on else "off"
-    return f"{re.sub('[^0-9]', '', at)}-{word}-{hashlib.sha256(label.casefold().encode()).hexdigest()[:8]}"
+    return f"{_digits(at)}-{word}-{hashlib.sha256(label.casefold().encode()).hexdigest()[:8]}"
+
+
+def _digits(at: str) -> str:
+    return re.sub("[^0-9]", "", at)

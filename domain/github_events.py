@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from domain.errors import BadRequest
-from domain.git_flow import ChangeEvent, CheckEvent, CommentEvent, Event, OtherEvent, Push
+from domain.git_flow import ChangeEvent, CheckEvent, CommentEvent, Event, OtherEvent, Push, SuiteEvent
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -150,7 +150,28 @@ def _check(payload: Json, delivery: str) -> CheckEvent | None:
         action=action,
         sender=find(payload, "sender.login", str) or GHOST,
         delivery=delivery,
+        change=_first_change(payload, "check_run"),
     )
+
+
+def _suite(payload: Json, delivery: str) -> SuiteEvent | None:
+    if need(payload, "action", str) != "rerequested":
+        return None
+    return SuiteEvent(
+        repository=need(payload, "repository.full_name", str),
+        id=need(payload, "check_suite.id", int),
+        sha=sha(payload, "check_suite.head_sha"),
+        at=need(payload, "check_suite.updated_at", str),
+        sender=find(payload, "sender.login", str) or GHOST,
+        delivery=delivery,
+        change=_first_change(payload, "check_suite"),
+    )
+
+
+def _first_change(payload: Json, checked: str) -> int | None:
+    # GitHub lists no change of a fork there.
+    pulls = find(payload, f"{checked}.pull_requests", list) or [{}]
+    return find({"pull": pulls[0]}, "pull.number", int)
 
 
 def _other(name: str, payload: Json, delivery: str) -> OtherEvent:
@@ -165,4 +186,5 @@ _READERS: dict[str, Callable[[Json, str], Event | None]] = {
     "pull_request": _change,
     "issue_comment": _comment,
     "check_run": _check,
+    "check_suite": _suite,
 }

@@ -35,6 +35,14 @@ def how_to_ask(by: str) -> str:
     return f"{_person(by)}, that is no evaluation I know. Write {_FORMS}."
 
 
+def nothing_to_rerun(by: str, sha: str) -> str:
+    """Say that no check of a commit can be run again by itself."""
+    return (
+        f"{_person(by)}, no check of `{sha[:7]}` can be run again by itself: push a new commit, or comment on its "
+        f"change {_FORMS}."
+    )
+
+
 def no_fork(by: str) -> str:
     """Say why a fork's code is not evaluated."""
     return (
@@ -45,7 +53,7 @@ def no_fork(by: str) -> str:
 
 def cannot_answer(by: str, why: str) -> str:
     """Say that nobody could be asked about a request."""
-    return f"{_person(by)}, the evaluation could not be started: {messages.plain(why)} Write the comment again later."
+    return f"{_person(by)}, the evaluation could not be started: {messages.plain(why)} Ask again later."
 
 
 def started(request: EvaluationRequest, url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-EVENTS = ("push", "pull_request", "issue_comment", "check_run", "status")
+EVENTS = ("push", "pull_request", "issue_comment", "check_run", "check_suite")
 
 _LEVELS = ("", "read", "write", "admin")
 _NEEDED = {

@@ -12,7 +12,7 @@ from domain.models import Outcome
 LONGEST_PASS = timedelta(minutes=15)  # after that whoever began it has died
 AFTER_TROUBLE = 60.0  # seconds until the next pass, when the last one could not look at everything
 OVERDUE = 3  # intervals without a pass, then health says so
-RETRIED = ("push", "pull_request", "issue_comment", "check_run")  # deliveries that may start something
+RETRIED = ("push", "pull_request", "issue_comment", "check_run", "check_suite")  # deliveries that may start something
 DELIVERIES_KEPT = timedelta(days=3)  # by GitHub
 OVER = ("Completed", "Terminated", "Canceled", "Failed")  # what Durable calls an instance that does nothing more
 _SLACK = timedelta(seconds=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from domain import messages_schedules as words
-from domain.git_flow import Ask, evaluation_id
+from domain.git_flow import Ask, ask_key, evaluation_id
 from domain.messages import STATUS_PREFIX
 from domain.models import Debt, DebtState, EvaluationRequest, EvaluationSummary
 from domain.nightly import Night, Payment, Seen
@@ -17,7 +17,7 @@ ISSUE_LABEL = "evaluation-regression"
 
 def answered(ask: Ask, request: EvaluationRequest | None, text: str, at: str) -> Message:
     """Answer whoever asked for an evaluation: on the change, or without one on the commit."""
-    marker = f"asked-{ask.check or ask.comment}"
+    marker = f"asked-{ask_key(ask) if ask.rerun else ask.check or ask.comment}"
     if ask.number is None:
         return Comment(ask.repository, None, request.sha if request else ask.sha, marker, text, at=at, urgent=True)
     return Reply(ask.repository, ask.number, marker, text, at=at, urgent=True)

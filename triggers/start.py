@@ -83,6 +83,9 @@ async def _attempt(
 
 
 async def _was_started(client: df.DurableOrchestrationClient, blobs: Blobs, instance: str) -> bool:
+    claim = await asyncio.to_thread(blobs.read_json, blob_names.claim(instance))
+    if claim and "story" in claim:
+        return True  # it is the child of one, which starts it itself: see activities.claim_run
     # The record outlives a purge of the task hub; the status is there before the first record is written.
     if await asyncio.to_thread(blobs.read, blob_names.record(instance)) is not None:
         return True

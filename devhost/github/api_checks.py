@@ -5,7 +5,6 @@ from __future__ import annotations
 from aiohttp import web
 
 from devhost.github import checks
-from devhost.github.refusals import Refused
 from devhost.github.rest import app_slug, body, caller, number, page_of, paged, repository, site
 from devhost.github.shapes import Json
 from devhost.github.store import Record
@@ -89,10 +88,16 @@ async def list_suites(request: web.Request) -> web.Response:
 async def get_suite(request: web.Request) -> web.Response:
     """Answer one check suite."""
     found, at = repository(request), site(request)
-    suite = at.double.store.by_id("check_suite", found["repository"], number(request))
-    if suite is None:
-        raise Refused(404, "Not Found")
+    suite = checks.find_suite(at.double, found, number(request))
     return web.json_response(at.shapes.check_suite(found, suite))
+
+
+@routes.post(r"/repos/{owner}/{name}/check-suites/{number:\d+}/rerequest")
+async def rerequest_all(request: web.Request) -> web.Response:
+    """Ask for all checks of a suite again."""
+    found, double = repository(request), site(request).double
+    checks.rerequest_all(double, found, checks.find_suite(double, found, number(request)), caller(request))
+    return web.json_response({}, status=201)
 
 
 @routes.get("/repos/{owner}/{name}/actions/runs")

@@ -32,7 +32,12 @@ def find(double: Double, repository: Record, number: int) -> Record:
 
 def suite_of(double: Double, run: Record) -> Record:
     """Give the suite a run belongs to: one of each App and commit."""
-    found = double.store.by_id("check_suite", run["repository"], run["suite"])
+    return find_suite(double, run, run["suite"])
+
+
+def find_suite(double: Double, repository: Record, number: int) -> Record:
+    """Find a check suite by its id."""
+    found = double.store.by_id("check_suite", repository["repository"], number)
     if found is None:
         raise Refused(404, "Not Found")
     return found
@@ -121,6 +126,14 @@ def rerequest(double: Double, repository: Record, run: Record, by: str) -> None:
     if run["status"] != "completed":
         raise Refused(422, "This check run is not complete, and cannot be rerequested.")
     double.emit("check_run", "rerequested", repository, {"run": run, "sender": by})
+
+
+def rerequest_all(double: Double, repository: Record, suite: Record, by: str) -> None:
+    """Press Re-run all checks; only a suite whose runs are all over can be run again."""
+    runs = double.store.all("check_run", repository["repository"], suite=suite["id"])
+    if any(run["status"] != "completed" for run in runs):
+        raise Refused(422, "This check suite is not complete, and cannot be rerequested.")
+    double.emit("check_suite", "rerequested", repository, {"suite": suite, "sender": by})
 
 
 def press(double: Double, repository: Record, run: Record, identifier: str, by: str) -> None:

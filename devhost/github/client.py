@@ -188,6 +188,10 @@ class Client:
         """Press Re-run on a check run that is over."""
         self._call("POST", f"repositories/{repository}/check-runs/{check_run_id}/rerequest", {"by": by})
 
+    def rerequest_all(self, repository: str, check_suite_id: int, by: str) -> None:
+        """Press Re-run all checks of a suite whose runs are over."""
+        self._call("POST", f"repositories/{repository}/check-suites/{check_suite_id}/rerequest", {"by": by})
+
     def press(self, repository: str, check_run_id: int, identifier: str, by: str) -> None:
         """Press a button that an App put on its check run."""
         fields = {"identifier": identifier, "by": by}

@@ -143,6 +143,15 @@ async def act_on_check(request: web.Request) -> web.Response:
     return web.json_response({"ok": True})
 
 
+@routes.post(_HERE + r"/check-suites/{number:\d+}/rerequest")
+async def rerequest_all(request: web.Request) -> web.Response:
+    """Press Re-run all checks."""
+    found, double, fields = repository(request), site(request).double, await body(request)
+    suite = checks.find_suite(double, found, number(request))
+    checks.rerequest_all(double, found, suite, text(fields, "by", "ghost"))
+    return web.json_response({"ok": True})
+
+
 @routes.post(_HERE + "/statuses/{sha}")
 async def report_status(request: web.Request) -> web.Response:
     """Set a commit status as anybody."""

@@ -161,6 +161,16 @@ async def act_on_check(request: web.Request) -> web.Response:
     raise _back(found, f"/commit/{run['sha']}", me)
 
 
+@routes.post(r"/{owner}/{name}/suites/{number:\d+}/rerequest")
+async def rerequest_all(request: web.Request) -> web.Response:
+    """Press Re-run all checks."""
+    found, me = repository(request), await _acting(request)
+    double = site(request).double
+    suite = checks.find_suite(double, found, number(request))
+    checks.rerequest_all(double, found, suite, me)
+    raise _back(found, f"/commit/{suite['sha']}", me)
+
+
 @routes.get(r"/{owner}/{name}/issues/{number:\d+}")
 async def show_issue(request: web.Request) -> web.Response:
     """Show an issue with what was said about it."""

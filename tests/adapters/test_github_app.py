@@ -9,8 +9,9 @@ from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
 from devhost.github.server import Options
+from domain.asks import OwnCheck
 from domain.errors import Forbidden, NotFound
-from domain.outbox import Comment
+from domain.outbox import Comment, Status
 from tests.adapters.apps import APP, key_pair
 
 REPOSITORY = "contoso/app"
@@ -52,6 +53,23 @@ def test_app_downloads(double, keys, tmp_path):
     github.download(REPOSITORY, double.repository(REPOSITORY)["heads"]["main"], tmp_path / "files.tar.gz")
 
     assert (tmp_path / "files.tar.gz").stat().st_size > 100
+
+
+def test_app_finds_its_own_checks_that_have_ended(double, keys):
+    """The newest of each name: those of others, and those that still run, cannot run again."""
+    github = GitHub(double.origin, app_id=APP, app_key=keys[0])
+    head = double.push(REPOSITORY, "main", {"checks.txt": "x"})
+
+    def write(context, state, told="release-1"):
+        mark = Status(REPOSITORY, head, context, state, "x", "", external_id=told, at="2027-01-15T08:00:00Z")
+        return github.deliver(mark, None, lambda: None).id
+
+    old, running_, build = write("full", "failed"), write("deploy", "running"), write("build", "passed")
+    new = write("full", "failed", told="release-2")
+    double.report_check(REPOSITORY, head, "ci", "success")
+
+    assert {one.id for one in github.own_checks(REPOSITORY, head)} == {new, build} - {old, running_}
+    assert OwnCheck(new, "full", "release-2") in github.own_checks(REPOSITORY, head)
 
 
 def test_app_that_is_not_installed_is_told(double, keys):

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from domain import asks, schedules
-from domain.asks import Standing
+from domain.asks import OwnCheck, Standing
 from domain.commands import read_command
 from domain.git_flow import Ask
+from domain.models import ChangeRequest
 
 ASK = Ask("acme/helpdesk", 7, 4711, "full", "maria")
 HEAD = "c0ffee" + "0" * 34
@@ -51,6 +52,42 @@ def test_name_that_is_none_mentions_nobody() -> None:
 def test_apps_are_bots(login: str, bot: bool) -> None:
     """GitHub gives their names this ending, and nobody else's."""
     assert asks.is_bot(login) is bot
+
+
+CHANGE = OwnCheck(1, "drawbridge/change", f"change-acme.helpdesk-7-{HEAD}.2")
+FULL = OwnCheck(2, "drawbridge/evaluate-full", f"release-acme.helpdesk-{HEAD}")
+AGAIN = OwnCheck(3, "drawbridge/evaluate-full-on-demand", f"on-demand-acme.helpdesk-{HEAD}-full-comment5")
+DEPLOY = OwnCheck(4, "drawbridge/deploy-dev", f"release-acme.helpdesk-{HEAD}")
+EVERYTHING = replace(ASK, comment=0, kind="all", check=31, sha=HEAD, rerun="suite31-1")
+
+
+def test_running_all_again_runs_each_kind_once() -> None:
+    """Of two checks of full evaluations one; what cannot run by itself not at all."""
+    standing = Standing("write", HEAD, checks=(CHANGE, FULL, AGAIN, DEPLOY))
+    again = asks.each(EVERYTHING, standing)
+
+    assert asks.objection(EVERYTHING, standing) == ""
+    assert [(one.kind, one.check, one.number, one.by) for one in again] == [
+        ("validation", 1, 7, "maria"),
+        ("full", 2, None, "maria"),
+    ]
+    assert asks.validation(again[0]) == ChangeRequest("acme/helpdesk", 7, HEAD, "rerun1", attempt=3)
+
+
+def test_where_no_check_can_run_again_the_answer_says_what_to_do() -> None:
+    """It is no command either."""
+    objection = asks.objection(EVERYTHING, Standing("write", HEAD, checks=(DEPLOY,)))
+
+    assert objection.startswith("@maria, no check of `c0ffee0` can be run again by itself: push a new commit")
+    assert read_command(objection) is None
+
+
+def test_validation_of_a_fork_runs_again() -> None:
+    """It gives the fork's code no secrets, unlike an evaluation."""
+    ask = replace(ASK, kind="validation")
+
+    assert asks.objection(ask, Standing("write", HEAD, fork=True)) == ""
+    assert "people who can write" in asks.objection(ask, Standing("read"))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from domain.asks import Standing, requested
 from domain.errors import Ignored
 from domain.git_flow import (
+    ALL,
     NO_COMMIT,
+    VALIDATION,
     Action,
     Ask,
     ChangeEvent,
@@ -20,9 +23,9 @@ from domain.git_flow import (
     LookAtLabel,
     OtherEvent,
     Push,
+    SuiteEvent,
     ToggleOptOut,
     ask_id,
-    change_id,
     decide,
     evaluation_id,
     label_id,
@@ -52,6 +55,7 @@ CHANGE = ChangeEvent(
 COMMENT = CommentEvent(HELPDESK, 7, 501, "/evaluate full", "sam", "d-1")
 OF_CHANGE = f"change-acme.helpdesk-7-{SHA}"
 CHECK = CheckEvent(HELPDESK, 901, SHA, "drawbridge/change", OF_CHANGE, "rerequested", "sam", "d-1")
+SUITE = SuiteEvent(HELPDESK, 31, SHA, "2026-11-23T09:00:00Z", "sam", "d-1", change=7)
 OF_RELEASE = replace(CHECK, external_id=f"release-acme.helpdesk-{SHA}", name="drawbridge/evaluate-full")
 
 
@@ -201,26 +205,61 @@ def test_comment_with_a_command_asks_for_an_evaluation() -> None:
 
 
 @pytest.mark.parametrize(("shown", "next_attempt"), [("", 2), (".2", 3), (".9", 10)])
-def test_check_of_a_change_runs_again_as_the_next_attempt(shown: str, next_attempt: int) -> None:
+def test_check_of_a_change_asks_for_its_next_attempt(shown: str, next_attempt: int) -> None:
     """The attempt follows from the check, so pressing its button twice asks for one."""
-    request = decided(replace(CHECK, external_id=OF_CHANGE + shown))
+    ask = decided(replace(CHECK, external_id=OF_CHANGE + shown))
 
-    assert request == ChangeRequest(HELPDESK, 7, SHA, "d-1", next_attempt)
-    assert change_id(ChangeRequest(HELPDESK, 7, SHA, "d-1", next_attempt)) == f"{OF_CHANGE}.{next_attempt}"
+    again = Ask(HELPDESK, 7, 0, VALIDATION, "sam", SHA, check=901, rerun="rerun901", attempt=next_attempt)
+    assert ask == again
+    assert ask_id(again) == "asked-acme.helpdesk-rerun901-validation-sam"
 
 
 @pytest.mark.parametrize(
-    ("check", "kind"),
+    ("check", "kind", "number"),
     [
-        (OF_RELEASE, "full"),
-        (replace(OF_RELEASE, name="drawbridge/evaluate-minimal"), "minimal"),
-        (replace(CHECK, external_id=f"on-demand-acme.helpdesk-{SHA}-full-comment5"), "full"),
-        (replace(CHECK, external_id=f"continuous-acme.helpdesk-{SHA}-minimal-push"), "minimal"),
+        (OF_RELEASE, "full", None),
+        (replace(OF_RELEASE, change=7), "full", None),
+        (replace(OF_RELEASE, name="drawbridge/evaluate-minimal"), "minimal", None),
+        (replace(CHECK, external_id=f"on-demand-acme.helpdesk-{SHA}-full-comment5", change=7), "full", 7),
+        (replace(CHECK, external_id=f"continuous-acme.helpdesk-{SHA}-minimal-push"), "minimal", None),
     ],
 )
-def test_check_of_an_evaluation_evaluates_that_commit_again(check: CheckEvent, kind: str) -> None:
-    """On demand of whoever pressed; a release itself never runs twice."""
-    assert decided(check) == EvaluationRequest(HELPDESK, SHA, kind, "on-demand", "sam", key="check901")
+def test_check_of_an_evaluation_asks_for_it_again(check: CheckEvent, kind: str, number: int | None) -> None:
+    """As a comment would, so the person's rights are looked up; a release itself never runs twice."""
+    again = Ask(HELPDESK, number, 0, kind, "sam", SHA, check=901, rerun="rerun901")
+
+    assert decided(check) == again
+
+
+def test_button_and_rerun_of_one_check_are_two_evaluations() -> None:
+    """Both may be pressed, each once: neither may take the other's name."""
+    pressed, again = decided(replace(OF_RELEASE, action="evaluate-full")), decided(OF_RELEASE)
+    assert isinstance(pressed, Ask)
+    assert isinstance(again, Ask)
+    names = [evaluation_id(requested(ask, Standing("write", SHA))) for ask in (pressed, again)]
+
+    where = f"on-demand-acme.helpdesk-{SHA}-full"
+    assert names == [f"{where}-check901", f"{where}-rerun901"]
+    assert ask_id(pressed) != ask_id(again)
+
+
+def test_who_is_refused_keeps_nobody_else_from_pressing_rerun() -> None:
+    """What it starts has one name, asking for it one for each person."""
+    asks = [decided(replace(OF_RELEASE, sender=name)) for name in ("stranger", "maria", "Maria")]
+    ids = [ask_id(ask) for ask in asks if isinstance(ask, Ask)]
+    evaluations = {evaluation_id(requested(ask, Standing("write", SHA))) for ask in asks if isinstance(ask, Ask)}
+
+    assert len(set(ids)) == 2
+    assert len(evaluations) == 1
+
+
+def test_all_checks_of_a_commit_are_asked_for_at_once() -> None:
+    """Every delivery of one press has one name; GitHub's later press of the same suite has another."""
+    ask, later = decided(SUITE), decided(replace(SUITE, at="2026-11-23T10:00:00Z", delivery="d-2"))
+
+    assert ask == Ask(HELPDESK, 7, 0, ALL, "sam", SHA, check=31, rerun="suite31-20261123090000")
+    assert decided(replace(SUITE, delivery="d-2")) == ask
+    assert later != ask
 
 
 def test_buttons_for_an_evaluation_ask_as_comments_do() -> None:

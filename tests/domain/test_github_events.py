@@ -9,7 +9,7 @@ import pytest
 
 from domain import github_events
 from domain.errors import BadRequest
-from domain.git_flow import ChangeEvent, CheckEvent, CommentEvent, Event, OtherEvent, Push
+from domain.git_flow import ChangeEvent, CheckEvent, CommentEvent, Event, OtherEvent, Push, SuiteEvent
 
 SHA = "a" * 40
 REPOSITORY = {"full_name": "acme/helpdesk"}
@@ -39,6 +39,12 @@ COMMENT = {
 CHECK = {
     "action": "rerequested",
     "check_run": {"id": 901, "head_sha": SHA, "name": "drawbridge/change", "external_id": "change-7"},
+    "repository": REPOSITORY,
+    "sender": {"login": "sam"},
+}
+SUITE = {
+    "action": "rerequested",
+    "check_suite": {"id": 31, "head_sha": SHA, "updated_at": "2026-11-23T09:00:00Z", "pull_requests": [{"number": 7}]},
     "repository": REPOSITORY,
     "sender": {"login": "sam"},
 }
@@ -133,6 +139,22 @@ def test_buttons_of_checks_are_typed(payload: Any, action: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("pulls", "change"), [([{"number": 7}, {"number": 8}], 7), ([], None)])
+def test_check_knows_an_open_change_whose_head_it_is_on(pulls: Any, change: int | None) -> None:
+    """GitHub names none of a fork's."""
+    event = read("check_run", with_(CHECK, "check_run.pull_requests", pulls))
+
+    assert isinstance(event, CheckEvent)
+    assert event.change == change
+
+
+def test_running_all_checks_again_is_typed() -> None:
+    """The moment tells two presses apart."""
+    event = read("check_suite", SUITE)
+
+    assert event == SuiteEvent("acme/helpdesk", 31, SHA, "2026-11-23T09:00:00Z", "sam", "d-1", change=7)
+
+
 @pytest.mark.parametrize(
     ("name", "payload", "logged"),
     [
@@ -142,6 +164,7 @@ def test_buttons_of_checks_are_typed(payload: Any, action: str) -> None:
         ("issue_comment", {**COMMENT, "action": "edited"}, "issue_comment.edited"),
         ("issue_comment", {**COMMENT, "issue": {"number": 7}}, "issue_comment.created"),
         ("check_run", {**CHECK, "action": "completed"}, "check_run.completed"),
+        ("check_suite", {**SUITE, "action": "completed"}, "check_suite.completed"),
         ("made_up", {"repository": None, "action": 7}, "made_up"),
     ],
 )
@@ -189,6 +212,7 @@ def test_change_turned_to_another_base_is_told_from_one_with_other_words(changes
         ("issue_comment", with_(COMMENT, "issue.number", None), "issue.number is no number"),
         ("check_run", with_(CHECK, "check_run.head_sha", "x"), "check_run.head_sha is no commit sha"),
         ("check_run", {**CHECK, "action": "requested_action"}, "requested_action.identifier is no text"),
+        ("check_suite", with_(SUITE, "check_suite.updated_at", None), "check_suite.updated_at is no text"),
     ],
 )
 def test_what_lacks_is_named(name: str, payload: Any, lack: str) -> None:

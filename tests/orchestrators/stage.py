@@ -32,7 +32,7 @@ def generator_of(handle: Any) -> Callable[[Any], Generator[Any, Any, Any]]:
 class Task:
     """What an orchestrator yields. `settle` decides what becomes of it."""
 
-    kind: str  # activity | child | timer | event | any
+    kind: str  # activity | child | timer | event | any | all
     name: str = ""
     payload: Any = None
     instance: str = ""
@@ -89,6 +89,11 @@ class Stage:
             return end.value
 
     def _run(self, task: Task) -> None:
+        if task.kind == "all":
+            for child in task.children:
+                self._run(child)
+            task.settle([child.result for child in task.children])
+            return
         if task.kind != "any":
             self._settle(task)
             return
@@ -176,6 +181,9 @@ class Context:
 
     def task_any(self, tasks: list[Task]) -> Task:
         return Task("any", children=tasks)
+
+    def task_all(self, tasks: list[Task]) -> Task:
+        return Task("all", children=tasks)
 
     def continue_as_new(self, payload: Any) -> None:
         self.next_input = payload

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from domain.git_flow import Ask
+from domain.git_flow import Ask, change_id
+from domain.models import ChangeRequest
 from orchestrators.asked import asked
 from tests import samples
 from tests.orchestrators.stage import Stage
@@ -19,9 +20,19 @@ NAME = f"on-demand-acme.helpdesk-{samples.SHA}-full-comment4711"
 def stage_with(found: Any) -> Stage:
     """Return a stage where GitHub says `found` of whoever asks."""
     answers = found if isinstance(found, list) else [found]
+    ended = {"state": "passed", "reason": ""}
+    claims: set[str] = set()
+
+    def claim(wanted: dict[str, str]) -> bool:
+        return wanted["instance"] not in claims and not claims.add(wanted["instance"])  # type: ignore[func-returns-value]
+
     return Stage(
-        {"look_at_ask": lambda _: answers.pop(0) if len(answers) > 1 else answers[0], "answer_ask": lambda _: None},
-        {"scheduled_evaluation": lambda _: {"state": "passed", "reason": ""}},
+        {
+            "look_at_ask": lambda _: answers.pop(0) if len(answers) > 1 else answers[0],
+            "answer_ask": lambda _: None,
+            "claim_run": claim,
+        },
+        {name: lambda _: ended for name in ("scheduled_evaluation", "pull_request", "asked")},
     )
 
 
@@ -80,3 +91,54 @@ def test_outage_of_github_only_delays_the_answer() -> None:
 
     assert play(stage)["state"] == "passed"
     assert len(stage.timers) == 1
+
+
+def test_check_runs_again_once_whoever_presses() -> None:
+    """The second press finds it claimed, and leaves it to the first."""
+    stage = stage_with(standing())
+    fields = {"comment": 0, "check": 12, "sha": samples.SHA, "rerun": "rerun12"}
+
+    states = [play(stage, **fields, by=by)["state"] for by in ("maria", "sam")]
+
+    assert states == ["passed", "ignored"]
+    assert [one["instance"] for one in stage.payloads("claim_run")] == [NAME.replace("comment4711", "rerun12")] * 2
+    assert [one["asked_by"] for one in stage.payloads("scheduled_evaluation")] == ["maria"]
+
+
+def test_who_may_not_write_runs_nothing_again() -> None:
+    """Re-run asks for the same permission as a comment does."""
+    stage = stage_with(standing("read", sha=""))
+
+    assert play(stage, comment=0, check=12, sha=samples.SHA, rerun="rerun12")["state"] == "refused"
+    assert [name for name, _ in stage.asked] == ["look_at_ask", "answer_ask"]
+
+
+def test_validation_runs_again_as_the_attempt_that_is_due() -> None:
+    """Its check says how it goes, so nobody is answered."""
+    again = ChangeRequest(samples.REPOSITORY, 7, samples.SHA, "rerun12", attempt=3)
+    stage = stage_with(standing(validation=asdict(again)))
+
+    assert play(stage, kind="validation", comment=0, check=12, sha=samples.SHA, rerun="rerun12")["state"] == "passed"
+    assert stage.payloads("pull_request") == [asdict(again)]
+    assert stage.payloads("claim_run")[0]["instance"] == change_id(again)
+    assert stage.payloads("answer_ask") == []
+
+
+def test_all_checks_run_again_at_once() -> None:
+    """Each as if its own Re-run had been pressed; those that were pressed already are left out."""
+    checks = [
+        {"id": 1, "name": "drawbridge/change", "external_id": f"change-acme.helpdesk-7-{samples.SHA}"},
+        {"id": 2, "name": "drawbridge/evaluate-full", "external_id": f"release-acme.helpdesk-{samples.SHA}"},
+    ]
+    stage = stage_with(standing(checks=checks))
+    everything = {"kind": "all", "comment": 0, "check": 31, "sha": samples.SHA}
+
+    first = play(stage, **everything, rerun="suite31-1")
+    second = play(stage, **everything, rerun="suite31-2")
+
+    assert first == {"state": "over", "reason": "passed, passed"}
+    assert [(one["kind"], one["rerun"]) for one in stage.payloads("asked")] == [
+        ("validation", "rerun1"),
+        ("full", "rerun2"),
+    ]
+    assert second["state"] == "ignored"

@@ -22,6 +22,7 @@ CHANGE = ChangeRequest(HELPDESK, 7, SHA, "d-1")
 RELEASE = ReleaseRequest(HELPDESK, SHA, "b" * 40, "main", "sam", "d-1")
 EVALUATION = EvaluationRequest(HELPDESK, SHA, "minimal", "continuous", "", "push")
 ASK = Ask(HELPDESK, 7, 501, "full", "sam")
+AGAIN = Ask(HELPDESK, None, 0, "full", "sam", SHA, check=901, rerun="rerun901")
 TOGGLE = ToggleOptOut(HELPDESK, 7, "skip", True, "sam", "2026-11-23T09:00:00Z", "k-on")
 LABEL = LookAtLabel(CHANGE, "k-on")
 
@@ -33,6 +34,7 @@ LABEL = LookAtLabel(CHANGE, "k-on")
         (CHANGE, "pull_request", f"change-acme.helpdesk-7-{SHA}", "changes"),
         (EVALUATION, "scheduled_evaluation", f"continuous-acme.helpdesk-{SHA}-minimal-push", "evaluations"),
         (ASK, "asked", "asked-acme.helpdesk-comment501-full", ""),
+        (AGAIN, "asked", "asked-acme.helpdesk-rerun901-full-sam", ""),
         (TOGGLE, "toggle", "toggle-acme.helpdesk-7-k-on", ""),
         (LABEL, "opt_out_preview", f"change-acme.helpdesk-7-{SHA}.label.k-on", ""),
     ],

@@ -76,6 +76,15 @@ def look(client: FakeDurable, blobs: Blobs, app: Settings, times: int = 1) -> No
         asyncio.run(finish_starts(client, blobs, app))
 
 
+def test_claim_of_a_story_is_left_to_it(app: Settings, store: Blobs) -> None:
+    """Its child would run twice, once without it."""
+    store.create_json(blob_names.claim("asked-1"), {"story": "asked-0"})
+    client = FakeDurable()
+    look(client, store, app, times=2)
+
+    assert client.started == []
+
+
 def test_claim_that_was_never_started_is_started_as_it_was_meant(
     app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ class Shapes(Contents, Threads, Marks, Hooks, People):
             "issue_comment": self._issue_comment,
             "label": lambda _place, _told: {},
             "check_run": self._check_run,
+            "check_suite": self._check_suite,
             "workflow_run": self._workflow_run,
             "repository": self._repository,
         }
@@ -61,6 +62,10 @@ class Shapes(Contents, Threads, Marks, Hooks, People):
         run = self.check_run(repository, details["run"])
         pressed = {"requested_action": {"identifier": details["identifier"]}} if "identifier" in details else {}
         return {"check_run": run, **pressed}
+
+    def _check_suite(self, repository: Record, details: Details) -> Json:
+        suite = self.check_suite(repository, details["suite"])
+        return {"check_suite": {name: value for name, value in suite.items() if name != "repository"}}
 
     def _workflow_run(self, repository: Record, details: Details) -> Json:
         run = details["run"]

@@ -145,6 +145,21 @@ def test_buttons_are_told_to_the_app(app, inbox):
     assert (pressed["requested_action"]["identifier"], pressed["sender"]["login"]) == ("evaluate-full", "sam")
 
 
+def test_running_all_checks_again_is_told_of_their_suite(app, inbox):
+    """Once for all runs of the App on the commit, and only when all are over."""
+    create(app, conclusion="failure")
+    going = create(app, name="deploy")
+    (suite,) = app.api("GET", f"/commits/{app.head}/check-suites").json()["check_suites"]
+    with pytest.raises(DoubleError, match="not complete"):
+        app.double.rerequest_all(app.repository, suite["id"], by="maria")
+    app.api("PATCH", f"/check-runs/{going['id']}", json={"conclusion": "success"})
+    app.double.rerequest_all(app.repository, suite["id"], by="maria")
+
+    again = payloads(inbox, "check_suite", "rerequested")[0]
+    assert (again["check_suite"]["id"], again["sender"]["login"]) == (suite["id"], "maria")
+    assert (again["check_suite"]["head_sha"], again["check_suite"]["latest_check_runs_count"]) == (app.head, 2)
+
+
 def test_only_buttons_that_are_there_can_be_pressed(app):
     """A run that goes on has no Re-run, and no run a button its App did not make."""
     run = create(app)
