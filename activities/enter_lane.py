@@ -11,7 +11,7 @@ import azure.durable_functions as df
 from adapters import connect, lanes, records
 from adapters.blobs import Blobs
 from domain.config import Environment
-from domain.lanes import Entry, Lane, Turn, enter
+from domain.lanes import Answer, Entry, Lane, Turn, enter
 from domain.models import Outcome
 from domain.wire import read
 from settings import current
@@ -32,7 +32,7 @@ def enter_lane(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def ask(wanted: dict[str, Any], look: timedelta, blobs: Blobs) -> Entry:
-    """Take a place in the lane, or in; a release that was ended meanwhile gives it back at once."""
+    """Take a place in the lane, or in; a release that was ended meanwhile gives it back at once, and is told so."""
     environment, turn = read(Environment, wanted["environment"]), read(Turn, wanted["turn"])
     entries: list[Entry] = []
 
@@ -46,4 +46,5 @@ def ask(wanted: dict[str, Any], look: timedelta, blobs: Blobs) -> Entry:
     record = None if turn.rollback else records.find_record(blobs, turn.release)
     if record and record.outcome is not Outcome.RUNNING:
         lanes.free(blobs, wanted["repository"], turn.release)
+        return Entry(Answer.BARRED, record.reason)
     return entries[-1]

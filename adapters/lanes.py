@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 
 from adapters.blobs import Blobs
 from domain import blob_names, lanes
-from domain.lanes import Hold, Lane
+from domain.errors import Conflict
+from domain.lanes import Bar, Hold, Lane
 from domain.wire import read as read_wire
 
 
@@ -18,9 +19,10 @@ def read(blobs: Blobs, repository: str, environment: str) -> Lane:
 
 
 def all_lanes(blobs: Blobs, repository: str = "") -> list[Lane]:
-    """Read the lanes of one repository, or of all."""
+    """Read the lanes of one repository, or of all, in which somebody was, or is kept out."""
     kept = (blobs.read_json(name) for name in blobs.names(blob_names.lanes(repository)))
-    return [read_wire(Lane, one) for one in kept if one]
+    known = (read_wire(Lane, one) for one in kept if one)
+    return [lane for lane in known if lane != Lane(lane.repository, lane.environment)]
 
 
 def change(blobs: Blobs, repository: str, environment: str, step: Callable[[Lane], Lane]) -> Lane:
@@ -37,8 +39,23 @@ def hold(blobs: Blobs, repository: str, environment: str, wanted: Hold) -> Lane:
     return change(blobs, repository, environment, lambda lane: replace(lane, hold=wanted))
 
 
+def bar(blobs: Blobs, repository: str, environments: Iterable[str], wanted: Bar) -> None:
+    """Let a release into none of these lanes any more, nor into any known one, until it is over and `free` is called.
+
+    Raises Conflict while it deploys to one of them; then it is barred from none.
+    """
+    places = dict.fromkeys((*environments, *(lane.environment for lane in all_lanes(blobs, repository))))
+    try:
+        for environment in places:
+            change(blobs, repository, environment, lambda lane: lanes.bar(lane, wanted))
+    except Conflict:
+        for environment in places:
+            change(blobs, repository, environment, lambda lane: lanes.unbar(lane, wanted))
+        raise
+
+
 def free(blobs: Blobs, repository: str, release: str) -> None:
     """Take a release that is over out of every lane of its repository. A rollback to it goes on."""
     for lane in all_lanes(blobs, repository):
-        if lanes.leave(lane, release) != lane:
-            change(blobs, lane.repository, lane.environment, lambda found: lanes.leave(found, release))
+        if lanes.forget(lane, release) != lane:
+            change(blobs, lane.repository, lane.environment, lambda found: lanes.forget(found, release))

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from domain import messages_promotion as messages
 from domain.config import Environment
+from domain.errors import Conflict
 from domain.models import Deployment, Image
 from domain.windows import next_open, parse_window
 
@@ -61,6 +62,15 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A release gets in no more: somebody is cancelling it. It is gone when the release is over."""
+
+    release: str
+    why: str
+    at: str
+
+
+@dataclass(frozen=True)
 class Lane:
     """One environment of one repository."""
 
@@ -72,6 +82,7 @@ class Lane:
     hold: Hold | None = None
     approvers: tuple[str, ...] = ()  # as the newest release's config names them
     newest: int = 0  # that release's position
+    barred: tuple[Bar, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,7 @@ class Answer(StrEnum):
     ENTERED = "entered"
     WAITS = "waits"
     SUPERSEDED = "superseded"
+    BARRED = "barred"  # cancelled, or about to be
 
 
 @dataclass(frozen=True)
@@ -126,6 +138,24 @@ def leave(lane: Lane, release: str, deployed: Occupant | None = None, rollback: 
     return replace(lane, holder=None, waiting=waiting, current=deployed or lane.current)
 
 
+def bar(lane: Lane, wanted: Bar) -> Lane:
+    """Let a release in no more. Raises Conflict while it deploys: that is seen through."""
+    if _is(lane.holder, wanted.release, rollback=False):
+        raise Conflict(messages.deploys_now(lane.environment))
+    return lane if wanted in lane.barred else replace(lane, barred=(*lane.barred, wanted))
+
+
+def unbar(lane: Lane, unwanted: Bar) -> Lane:
+    """Take one bar back; those of others stay."""
+    return replace(lane, barred=tuple(one for one in lane.barred if one != unwanted))
+
+
+def forget(lane: Lane, release: str) -> Lane:
+    """Take a release that is over out of the lane: from now on its record says that it gets in no more."""
+    left = leave(lane, release)
+    return replace(left, barred=tuple(one for one in left.barred if one.release != release))
+
+
 def occupy(deployment: Deployment, turn: Turn) -> Occupant:
     """Return what runs in an environment after a turn."""
     return Occupant(turn.release, turn.sha, turn.position, deployment.image, deployment.deployed_at, deployment.url)
@@ -145,6 +175,9 @@ def place_in_line(lane: Lane, release: str) -> int:
 def _ask(lane: Lane, turn: Turn, environment: Environment, now: datetime) -> Entry:
     if _is(lane.holder, turn.release, turn.rollback):
         return Entry(Answer.ENTERED)
+    barred = next((one for one in lane.barred if one.release == turn.release), None)
+    if barred and not turn.rollback:
+        return Entry(Answer.BARRED, barred.why)
     newer = overtaken_by(lane, turn.release, turn.position)
     if newer and not turn.rollback:
         return Entry(Answer.SUPERSEDED, messages.superseded(environment.name, newer), by=newer)

@@ -39,6 +39,14 @@ def behind(release: str, environment: str, deploys: bool = False) -> str:
     return f"{short(release)} {'deploys to' if deploys else 'is first in line for'} {environment}"
 
 
+def deploys_now(environment: str) -> str:
+    """Say why a release cannot be cancelled."""
+    return (
+        f"It is being deployed to {environment} right now, and half a deployment helps nobody. Cancel it when that is "
+        "over; it rolls back by itself when the deployment goes wrong."
+    )
+
+
 def short(release: str) -> str:
     """Shorten a release's id to its commit."""
     return release.rpartition("-")[2][:7]

@@ -20,7 +20,7 @@ AT_LEAST_EVERY = timedelta(hours=1)  # however far away the window is: things ch
 
 @bp.orchestration_trigger(context_name="context")
 def lane(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
-    """Return an Entry that is `entered` or `superseded`. Input: what `enter_lane` wants."""
+    """Return an Entry that is anything but `waits`. Input: what `enter_lane` wants."""
     order = context.get_input()
     for _ in range(LOOKS_PER_GENERATION):
         entry = yield context.call_activity_with_retry(enter_lane, PATIENTLY, order)

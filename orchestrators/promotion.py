@@ -55,9 +55,11 @@ def queue(story: Story, environment: Environment) -> Generator[Any, Any, TaskBas
 
 
 def admit(story: Story, environment: Environment, entry: dict[str, Any]) -> None:
-    """Go on when the environment's lane let the release in. Raises Ended when a newer one has gone past."""
+    """Go on when the environment's lane let the release in. Raises Ended when it never will."""
     if entry["answer"] == Answer.SUPERSEDED:
         superseded(story, environment, entry["by"])
+    if entry["answer"] == Answer.BARRED:
+        raise Ended(Outcome.CANCELLED, entry["why"])
 
 
 def begin_deployment(story: Story, environment: Environment) -> Generator[Any, Any, TaskBase]:

@@ -46,8 +46,7 @@ def test_step_that_comes_after_the_end_of_its_release_keeps_nobody_out(world: Wo
     """A person cancelled it while this was on its way: nobody would ever leave the lane again."""
     records.save_record(world.blobs, replace(world.record, outcome=outcome))
 
-    enter(world)
-
+    assert enter(world) == "barred"
     assert holder(world) == ""
 
 

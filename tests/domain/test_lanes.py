@@ -6,19 +6,26 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from domain.config import Environment
+from domain.errors import Conflict
 from domain.lanes import (
     MISSED,
     Answer,
+    Bar,
     Entry,
     Hold,
     Lane,
     Occupant,
     Turn,
+    bar,
     enter,
+    forget,
     leave,
     overtaken_by,
     place_in_line,
+    unbar,
 )
 from tests import samples
 
@@ -171,3 +178,37 @@ def test_rollback_that_waits_keeps_its_place_when_its_release_ends() -> None:
 
     assert leave(lane, "release-1") == lane
     assert place_in_line(lane, "release-1") == 0
+
+
+BAR = Bar("release-1", "Cancelled by maria: wrong branch", "2026-11-23T09:00:00Z")
+
+
+def test_release_that_is_being_cancelled_gets_in_no_more() -> None:
+    """It is told why, and gives up its place in the line. Whoever goes back to it later is somebody else."""
+    waits = leave(ask(ask(EMPTY, turn(2))[0], turn(1))[0], "release-2")
+    lane, entry = ask(bar(waits, BAR), turn(1))
+
+    assert entry == Entry(Answer.BARRED, BAR.why)
+    assert (lane.holder, lane.waiting) == (None, ())
+    assert ask(lane, turn(3))[1].answer is Answer.ENTERED
+    assert ask(lane, turn(1, rollback=True))[1].answer is Answer.ENTERED
+
+
+def test_release_that_deploys_is_not_barred() -> None:
+    """It is seen through; a rollback to it does not count as it."""
+    lane, _ = ask(EMPTY, turn(1))
+    back, _ = ask(EMPTY, turn(1, rollback=True))
+
+    with pytest.raises(Conflict, match="It is being deployed to prod right now, and half a deployment helps nobody"):
+        bar(lane, BAR)
+    assert bar(back, BAR).barred == (BAR,)
+
+
+def test_bar_stays_until_the_release_is_over() -> None:
+    """A step that leaves the lane late does not take it away; of two people who cancel at once each has their own."""
+    other, newer = replace(BAR, why="Cancelled by jonas."), replace(BAR, release="release-2")
+    lane = leave(bar(bar(bar(bar(EMPTY, BAR), BAR), other), newer), "release-1")
+
+    assert lane.barred == (BAR, other, newer)
+    assert unbar(lane, BAR).barred == (other, newer)
+    assert forget(lane, "release-1").barred == (newer,)

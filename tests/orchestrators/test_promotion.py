@@ -432,6 +432,18 @@ def test_release_that_a_newer_one_has_overtaken_ends_as_superseded(where: str) -
     assert len(stage.payloads("end_release")) == 1
 
 
+@pytest.mark.parametrize("where", ["at once", "after waiting"])
+def test_release_that_somebody_was_about_to_cancel_ends_instead_of_deploying(where: str) -> None:
+    """Its orchestration could not be ended then; nobody has to try again."""
+    barred = {**ENTERED, "answer": "barred", "why": "Cancelled by maria: wrong branch"}
+    waits = {**ENTERED, "answer": "waits", "why": "abc1234 deploys to dev"}
+    stage = stage_with(enter_lane=lambda _: barred if where == "at once" else waits, lane=lambda _: barred)
+
+    assert play(stage) == {"outcome": "cancelled", "reason": "Cancelled by maria: wrong branch"}
+    assert stage.payloads("deployment") == []
+    assert len(stage.payloads("end_release")) == 1
+
+
 def test_release_that_is_overtaken_while_people_are_asked_ends_as_superseded() -> None:
     """Nobody decides about a commit that is history."""
     newer = "release-acme.helpdesk-" + "f" * 40
