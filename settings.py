@@ -20,12 +20,24 @@ class SettingsError(DrawbridgeError):
 
 
 @dataclass(frozen=True)
+class Branch:
+    """A branch's name: one for all repositories, and another one for those that stand out."""
+
+    default: str
+    exceptions: Mapping[str, str] = field(default_factory=dict)  # owner/name in lower case -> branch
+
+    def of(self, repository: str) -> str:
+        """Return its name in one repository; GitHub tells no case apart."""
+        return self.exceptions.get(repository.lower(), self.default)
+
+
+@dataclass(frozen=True)
 class Settings:
     """One frozen view of the environment. Secrets are kept out of `repr`."""
 
     repositories: tuple[str, ...]  # owner/name of each repository this app releases
-    release_branch: str  # a push to it starts a release
-    develop_branch: str  # where changes are integrated before a release
+    release_branch: Branch  # a push to it starts a release; `main, owner/name=trunk` names another one for one of them
+    develop_branch: Branch  # where changes are integrated before a release; exceptions likewise
     public_url: str  # where people reach this app, without a trailing slash
     blobs: str = field(repr=False)  # connection string, or an account URL (then a managed identity is used)
     container: str  # the blob container that keeps everything
@@ -54,8 +66,8 @@ class Settings:
         """Read and check all settings. Raises SettingsError naming the first that is missing or wrong."""
         return cls(
             repositories=tuple(_names(_need(env, "DRAWBRIDGE_REPOSITORIES"))),
-            release_branch=env.get("DRAWBRIDGE_RELEASE_BRANCH", "main"),
-            develop_branch=env.get("DRAWBRIDGE_DEVELOP_BRANCH", "develop"),
+            release_branch=_branch(env, "DRAWBRIDGE_RELEASE_BRANCH", "main"),
+            develop_branch=_branch(env, "DRAWBRIDGE_DEVELOP_BRANCH", "develop"),
             public_url=_need(env, "DRAWBRIDGE_PUBLIC_URL").rstrip("/"),
             blobs=env.get("DRAWBRIDGE_BLOBS") or _need(env, "AzureWebJobsStorage"),
             container=env.get("DRAWBRIDGE_CONTAINER", "drawbridge"),
@@ -81,6 +93,10 @@ class Settings:
             nightly_at=_time(env, "DRAWBRIDGE_NIGHTLY_AT", "01:00"),
             timezone=_zone(env, "DRAWBRIDGE_TIMEZONE", "UTC"),
         )
+
+    def branches(self, repository: str) -> tuple[str, str]:
+        """Return the release branch and the develop branch of a repository."""
+        return self.release_branch.of(repository), self.develop_branch.of(repository)
 
 
 @cache
@@ -134,6 +150,26 @@ def _zone(env: Mapping[str, str], name: str, default: str) -> ZoneInfo:
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise SettingsError(f"{name} is {text!r}: expected a time zone such as Europe/Berlin") from None
+
+
+def _branch(env: Mapping[str, str], name: str, default: str) -> Branch:
+    text = env.get(name, default)
+    released = {repository.lower() for repository in _names(_need(env, "DRAWBRIDGE_REPOSITORIES"))}
+    found: dict[str, str] = {}  # "" is all others
+    for part in text.split(","):
+        left, equals, right = (word.strip() for word in part.partition("="))
+        repository, branch = (left.lower(), right) if equals else ("", left)
+        trouble = ""
+        if equals and repository not in released:
+            trouble = f"{left or 'a branch without a repository'} is not in DRAWBRIDGE_REPOSITORIES"
+        elif not branch:
+            trouble = f"{left or 'a place between commas'} has no branch"
+        elif repository in found:
+            trouble = f"{left if equals else 'the branch of all others'} is named twice"
+        if trouble:
+            raise SettingsError(f"{name} is {text!r}: {trouble}; expected {default}, or {default}, owner/name=branch")
+        found[repository] = branch
+    return Branch(found.pop("", default), found)
 
 
 def _names(text: str) -> list[str]:

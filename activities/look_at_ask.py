@@ -27,9 +27,9 @@ bp = df.Blueprint()
 def look_at_ask(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {"standing"} for {"ask"}, or {"error": what to mend}, or {"retry_after": seconds}."""
     settings = current()
-    branches = settings.release_branch, settings.develop_branch
     try:
         ask = read(Ask, payload["ask"])
+        branches = settings.branches(ask.repository)
         return {"standing": asdict(look(ask, branches, connect.github(settings), connect.blobs(settings)))}
     except DrawbridgeError as error:
         return as_answer(error)

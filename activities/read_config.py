@@ -38,7 +38,9 @@ def config_of(snapshot: str, branch: str, blobs: Blobs) -> dict[str, Any]:
     except Invalid as error:
         return {"error": str(error)}
     if branch and config.branches.main != branch:
+        main = config.branches.main
         return {
-            "error": f"{FILE} releases branch {config.branches.main}, and this app releases {branch}: make both one."
+            "error": f"{FILE} releases branch {main}, and this app releases {branch} of this repository: correct "
+            f"`branches` there, or put owner/name={main} into the app's setting DRAWBRIDGE_RELEASE_BRANCH."
         }
     return {"config": config.model_dump(mode="json", by_alias=True)}

@@ -41,7 +41,7 @@ def take_up_change(payload: dict[str, Any]) -> dict[str, Any]:
     # The instance that ends here can never be started again, but its head may be asked for again.
     if "error" in found or "over" in found or ("moved" in found and payload.get("last")):
         changes.pass_over(blobs, request)
-    return {**found, "branch": settings.release_branch, "look": settings.look_seconds}
+    return {**found, "branch": settings.release_branch.of(request.repository), "look": settings.look_seconds}
 
 
 def take_up(request: ChangeRequest, at: str, github: GitHub, blobs: Blobs) -> dict[str, Any]:

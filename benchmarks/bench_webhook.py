@@ -54,7 +54,7 @@ def release(context):
 async def without(req: func.HttpRequest, client) -> func.HttpResponse:
     settings = current()
     event = github_webhook.read_event(req.headers, req.get_body(), settings.webhook_secret)
-    (action,) = decide(event, settings.repositories, settings.release_branch, settings.develop_branch)
+    (action,) = decide(event, settings.repositories, *settings.branches(event.repository))
     start = starts(action)
     instance = f"without-{uuid.uuid4().hex}"
     await client.start_new(start.orchestrator, instance, start.payload)

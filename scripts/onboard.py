@@ -61,12 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 def onboard(github: Onboarding, settings: Settings, repository: str, flow: str, told: Told) -> None:
     """Take every step, in an order in which each can rely on the ones before. Raises DrawbridgeError."""
-    place = github.place(repository, (settings.release_branch, settings.develop_branch))
+    place = github.place(repository, settings.branches(repository))
     told.step(f"repository {place.url}")
     _check_settings(settings, place, told)
     hook = _hook_url(github, settings)
     _check_rights(github, place, hook is not None, told)
-    files = github.files(place.name, place.heads[settings.release_branch])
+    files = github.files(place.name, place.heads[settings.release_branch.of(repository)])
     config = _config(files, told)
     pull = _plan(github, settings, place, files, config, flow)
     _labels(github, place, config, told)
@@ -76,13 +76,14 @@ def onboard(github: Onboarding, settings: Settings, repository: str, flow: str, 
 
 
 def _check_settings(settings: Settings, place: Place, told: Told) -> None:
-    if settings.release_branch not in place.heads:
+    main, develop = settings.branches(place.name)
+    if main not in place.heads:
         raise Invalid(
-            f"{place.name} has no branch {settings.release_branch} to release (its default is {place.default_branch}): "
-            "push it, or set DRAWBRIDGE_RELEASE_BRANCH."
+            f"{place.name} has no branch {main} to release (its default is {place.default_branch}): "
+            f"push it, or put {place.name}=<branch> into DRAWBRIDGE_RELEASE_BRANCH."
         )
-    if settings.develop_branch not in place.heads:
-        told.leave(f"Push a branch {settings.develop_branch}, where changes are integrated, or set another name.")
+    if develop not in place.heads:
+        told.leave(f"Push a branch {develop}, where changes are integrated, or set another name.")
     if place.name.lower() not in {name.lower() for name in settings.repositories}:
         told.leave(f"Add {place.name} to DRAWBRIDGE_REPOSITORIES: the app ignores everything else.")
 
@@ -123,7 +124,7 @@ def _plan(
     github: Onboarding, settings: Settings, place: Place, files: Files, config: Config | None, flow: str
 ) -> tuple[list[Wanted], str]:
     """Word the files that are missing on the release branch, and the pull request that brings them."""
-    develop, main = settings.develop_branch, settings.release_branch
+    main, develop = settings.branches(place.name)
     rule = config.opt_out if config else OptOutRule()
     wanted, guess = [], None
     if CONFIG not in files.paths:
@@ -154,10 +155,11 @@ def _labels(github: Onboarding, place: Place, config: Config | None, told: Told)
 
 
 def _pull(github: Onboarding, settings: Settings, place: Place, wanted: list[Wanted], body: str, told: Told) -> None:
+    main = settings.release_branch.of(place.name)
     if not wanted:
-        told.step(f"{CONFIG}, the checklist and the guide are on {settings.release_branch}")
+        told.step(f"{CONFIG}, the checklist and the guide are on {main}")
         return
-    url, changed = github.ensure_pull(place.name, settings.release_branch, wanted, words.TITLE, body)
+    url, changed = github.ensure_pull(place.name, main, wanted, words.TITLE, body)
     told.step(f"pull request {url} with {', '.join(file.path for file in wanted)}", changed)
     told.leave(f"Look at every CHECK in {url}, then merge it.")
 
@@ -172,7 +174,7 @@ def _hook(github: Onboarding, settings: Settings, place: Place, url: str | None,
 
 
 def _protection(github: Onboarding, settings: Settings, place: Place, told: Told) -> None:
-    for branch in dict.fromkeys((settings.develop_branch, settings.release_branch)):
+    for branch in dict.fromkeys(reversed(settings.branches(place.name))):
         if branch not in place.heads:
             continue
         required = github.required_checks(place.name, branch)

@@ -25,7 +25,8 @@ def test_the_example_settings_load():
     """Copied as it is, the file starts the app."""
     loaded = Settings.from_env(example_values())
 
-    assert loaded.repositories == ("contoso/helpdesk",)
+    assert loaded.repositories == ("contoso/helpdesk", "contoso/search")
+    assert loaded.branches("contoso/search") == ("trunk", "develop")
     assert loaded.people["maria"] == "maria@contoso.com"
     assert set(loaded.worker_variables) == {"MODEL_BASE_URL", "MODEL_API_KEY"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,44 @@ def test_several_repositories_are_separated_by_commas():
     read = Settings.from_env({**NEEDED, "DRAWBRIDGE_REPOSITORIES": "contoso/helpdesk, contoso/search,"})
 
     assert read.repositories == ("contoso/helpdesk", "contoso/search")
+
+
+def test_a_repository_may_have_branches_of_its_own():
+    """All others have what stands without a name, or what is usual; GitHub tells no case apart."""
+    env = {
+        **NEEDED,
+        "DRAWBRIDGE_REPOSITORIES": "contoso/helpdesk,contoso/Search,contoso/notes",
+        "DRAWBRIDGE_RELEASE_BRANCH": "production, contoso/search = trunk, contoso/notes=v=1",
+        "DRAWBRIDGE_DEVELOP_BRANCH": "contoso/notes=next",
+    }
+    read = Settings.from_env(env)
+
+    assert read.branches("contoso/helpdesk") == ("production", "develop")
+    assert read.branches("Contoso/Search") == ("trunk", "develop")
+    assert read.branches("contoso/notes") == ("v=1", "next")
+
+
+@pytest.mark.parametrize(
+    ("text", "trouble"),
+    [
+        ("", "a place between commas has no branch"),
+        ("main,", "a place between commas has no branch"),
+        ("main, contoso/helpdesk=", "contoso/helpdesk has no branch"),
+        ("main, contoso/search=trunk", "contoso/search is not in DRAWBRIDGE_REPOSITORIES"),
+        ("main, =trunk", "a branch without a repository is not in DRAWBRIDGE_REPOSITORIES"),
+        ("main, trunk", "the branch of all others is named twice"),
+        ("contoso/helpdesk=a, Contoso/Helpdesk=b", "Contoso/Helpdesk is named twice"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "usual"), [("DRAWBRIDGE_RELEASE_BRANCH", "main"), ("DRAWBRIDGE_DEVELOP_BRANCH", "develop")]
+)
+def test_a_branch_that_cannot_be_meant_is_named(name, usual, text, trouble):
+    """A repository whose branch is guessed would be released from the wrong one, or never."""
+    expected = f"{name} is {text!r}: {trouble}; expected {usual}, or {usual}, owner/name=branch"
+
+    with pytest.raises(SettingsError, match=f"^{re.escape(expected)}$"):
+        Settings.from_env({**NEEDED, name: text})
 
 
 def test_a_worker_gets_only_the_variables_that_are_named():

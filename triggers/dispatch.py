@@ -42,7 +42,7 @@ async def take(
     client: df.DurableOrchestrationClient, blobs: Blobs, settings: Settings, event: Event
 ) -> tuple[Answer, ...]:
     """Decide about an event and act. Raises Ignored, and Unavailable when what it asks for could not be started."""
-    actions = git_flow.decide(event, settings.repositories, settings.release_branch, settings.develop_branch)
+    actions = git_flow.decide(event, settings.repositories, *settings.branches(event.repository))
     return tuple([await act(client, blobs, settings, action) for action in actions])
 
 
@@ -68,7 +68,7 @@ def starts(action: Action) -> Start:
         case ChangeRequest():
             return Start("pull_request", git_flow.change_id(action), asdict(action), "changes")
         case LookAtLabel():
-            return Start("opt_out_preview", git_flow.label_id(action), asdict(action.request))
+            return Start("opt_out_preview", git_flow.label_id(action), asdict(action))
         case EvaluationRequest():
             return Start("scheduled_evaluation", git_flow.evaluation_id(action), asdict(action), "evaluations")
         case Ask():

@@ -73,8 +73,7 @@ def read_request(fields: Mapping[str, str], who: Person, settings: Settings) -> 
         )
     commit, ref = fields.get("commit") or fields.get("sha", ""), fields.get("ref", "")
     if commit:
-        branches = settings.release_branch, settings.develop_branch
-        sha = github.commit_on(repository, schedules.check_sha(commit), branches)
+        sha = github.commit_on(repository, schedules.check_sha(commit), settings.branches(repository))
     elif ref:
         sha = github.head_of(repository, schedules.check_ref(ref))
     else:

@@ -154,7 +154,7 @@ async def look_at(place: Place, now: datetime) -> bool:
 
 async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
     """Tell of the moves of the two branches that nobody told of."""
-    for branch in dict.fromkeys((place.settings.release_branch, place.settings.develop_branch)):
+    for branch in dict.fromkeys(place.settings.branches(place.repository)):
         path = github_listing.branch_path(branch)
         used.add(path)
         answer = await _in_thread(github_listing.head, place.ask, place.repository, branch, _etag(seen, path))
@@ -173,7 +173,7 @@ async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
 
 def _push(place: Place, branch: str, before: str, after: str) -> Push:
     move = Push(place.repository, branch, before or git_flow.NO_COMMIT, after, github_events.GHOST, RECONCILED)
-    if branch != place.settings.release_branch:
+    if branch != place.settings.release_branch.of(place.repository):
         return move
     recent, author, forced = github_listing.commits_after(place.ask, before, after)
     if forced or not before:

@@ -61,7 +61,7 @@ async def start_night(
         structured(log, "nightly", decision="waits", before=started["instance"], **about)
         return
     instance = nightly_id(repository, str(night))
-    work = {**about, "branch": settings.release_branch}
+    work = {**about, "branch": settings.release_branch.of(repository)}
     decision = await start_once(client, blobs, "nightly", instance, work)
     await asyncio.to_thread(blobs.write_json, name, {"date": str(night), "instance": instance})
     structured(log, "nightly", decision=decision, instance=instance, **about)

@@ -85,7 +85,10 @@ def test_config_of_another_release_branch_is_refused(blobs: Blobs) -> None:
 
     error = config_of(SNAPSHOT, "main", blobs)["error"]
 
-    assert error == "drawbridge.yaml releases branch trunk, and this app releases main: make both one."
+    assert error == (
+        "drawbridge.yaml releases branch trunk, and this app releases main of this repository: correct `branches` "
+        "there, or put owner/name=trunk into the app's setting DRAWBRIDGE_RELEASE_BRANCH."
+    )
 
 
 def test_evaluation_outside_of_releases_has_no_branch_to_check(blobs: Blobs) -> None:

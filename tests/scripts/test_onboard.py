@@ -282,12 +282,15 @@ def test_a_renamed_repository_is_told_its_new_name(world):
 
 
 def test_a_missing_release_branch_is_told(world):
-    """The default branch is named, since that is probably the one."""
+    """The default branch is named, since that is probably the one; what other repositories have stays as it is."""
     world.setenv("DRAWBRIDGE_RELEASE_BRANCH", "production")
     told = world.run()
 
     assert told.status == 1
-    assert f"✗ {world.name} has no branch production to release (its default is main): push it, or set" in told.err
+    assert (
+        f"✗ {world.name} has no branch production to release (its default is main): push it, or put "
+        f"{world.name}=<branch> into DRAWBRIDGE_RELEASE_BRANCH." in told.err
+    )
 
 
 def test_a_role_that_is_too_low_is_named_before_anything_is_changed(world):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from adapters import changes, connect
 from domain.changes import ChangeRecord
+from domain.errors import Ignored
 from domain.git_flow import Action, Ask, EndChange, LookAtLabel, Push, ToggleOptOut
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
-from settings import Settings
+from settings import Branch, Settings
 from tests.triggers.edge import ORIGIN, FakeDurable
 from triggers import dispatch
 from triggers.dispatch import Answer
@@ -83,3 +84,24 @@ def test_event_is_decided_about_and_acted_upon(app: Settings) -> None:
 
     assert answer.instance == f"continuous-acme.helpdesk-{SHA}-minimal-push"
     assert client.started[0][0] == "scheduled_evaluation"
+
+
+def test_each_repository_has_its_own_branches(app: Settings) -> None:
+    """One app: what releases one repository is any other branch in the next one."""
+    client, search = FakeDurable(), "acme/search"
+    main, develop = Branch("main", {search: "trunk"}), Branch("develop", {search: "next"})
+    settings = replace(app, repositories=(HELPDESK, search), release_branch=main, develop_branch=develop)
+
+    def push(repository: str, branch: str) -> str:
+        event = Push(repository, branch, "b" * 40, SHA, "sam", "d-1")
+        try:
+            (answer,) = asyncio.run(dispatch.take(client, connect.blobs(app), settings, event))
+        except Ignored as why:
+            return str(why)
+        return answer.instance
+
+    assert push(HELPDESK, "main") == f"release-acme.helpdesk-{SHA}"
+    assert push(HELPDESK, "trunk") == "branch trunk is neither main nor develop"
+    assert push("Acme/Search", "trunk") == f"release-acme.search-{SHA}"
+    assert push("Acme/Search", "next") == f"continuous-acme.search-{SHA}-minimal-push"
+    assert push("Acme/Search", "main") == "branch main is neither trunk nor next"

@@ -28,7 +28,7 @@ from domain.errors import Unavailable
 from domain.git_flow import Push
 from domain.models import ChangeRequest
 from domain.reconcile import Pass, Seen
-from settings import Settings
+from settings import Branch, Settings
 from tests.triggers.edge import FakeDurable
 from triggers import dispatch, reconcile
 
@@ -290,9 +290,30 @@ def test_deleted_branch_starts_nothing_and_is_known_when_it_returns(world: World
     assert [one["sha"] for one in world.started("scheduled_evaluation")] == [sha]
 
 
+def test_each_repository_is_looked_at_on_its_own_branches(world: World) -> None:
+    """One pass over two of them: what is a release branch in one is nobody's in the other."""
+    other = replace(world, repository=f"acme/app{next(_numbers)}")
+    world.double.create_repository(other.repository, branches=("trunk", "next", "main"))
+    world.settings = replace(
+        world.settings,
+        repositories=(world.repository, other.repository),
+        release_branch=Branch("main", {other.repository: "trunk"}),
+        develop_branch=Branch("develop", {other.repository: "next"}),
+    )
+    world.reconcile()
+    other.push("main", base="main")
+    released = {world.repository: ("main", world.push("main")), other.repository: ("trunk", other.push("trunk"))}
+    evaluated = {world.repository: world.push("develop"), other.repository: other.push("next")}
+    world.reconcile()
+
+    assert {one["repository"]: (one["branch"], one["sha"]) for one in world.started("release")} == released
+    assert {one["repository"]: one["sha"] for one in world.started("scheduled_evaluation")} == evaluated
+    assert len(world.client.started) == 4
+
+
 def test_branch_that_was_never_there_is_a_push_of_its_head(world: World) -> None:
     """As GitHub says it for a new branch."""
-    world.settings = replace(world.settings, release_branch="production")
+    world.settings = replace(world.settings, release_branch=Branch("production"))
     world.reconcile()
     sha = world.push("production", base="main")
     world.reconcile()
@@ -557,9 +578,9 @@ def test_start_that_fails_is_done_by_a_later_pass(world: World, monkeypatch: pyt
 
 def test_branches_with_strange_names_are_found(world: World, tmp_path: Path) -> None:
     """They are data in a path; a longer name that begins alike is another branch."""
-    world.settings = replace(world.settings, develop_branch="te#am/dev el")
+    world.settings = replace(world.settings, develop_branch=Branch("te#am/dev el"))
     subprocess.run(["git", "check-ref-format", "refs/heads/te#am/devel"], check=True, cwd=tmp_path)
-    world.settings = replace(world.settings, develop_branch="te#am/devel")
+    world.settings = replace(world.settings, develop_branch=Branch("te#am/devel"))
     world.reconcile()
     world.push("te#am/devel-2", base="main")
     sha = world.push("te#am/devel", base="main")

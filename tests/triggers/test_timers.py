@@ -14,7 +14,7 @@ from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrc
 from adapters import connect
 from adapters.blobs import Blobs
 from domain.errors import Unavailable
-from settings import Settings
+from settings import Branch, Settings
 from tests.triggers.edge import FakeDurable, lines, plain_function
 from triggers import timers
 
@@ -68,6 +68,15 @@ def test_night_is_started_with_what_it_needs(blobs: Blobs, settings: Settings) -
             {"repository": REPOSITORY, "date": "2026-11-23", "branch": "main"},
         )
     ]
+
+
+def test_night_is_of_the_repositorys_own_release_branch(blobs: Blobs, settings: Settings) -> None:
+    """What is released from trunk is evaluated on trunk."""
+    client = Durable()
+
+    look(client, blobs, replace(settings, release_branch=Branch("main", {REPOSITORY: "trunk"})), NIGHT)
+
+    assert [night["branch"] for _, _, night in client.started] == ["trunk"]
 
 
 def test_new_repository_has_its_first_night_when_the_next_date_is_due(app: Settings, settings: Settings) -> None:
