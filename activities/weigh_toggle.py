@@ -10,12 +10,12 @@ import azure.durable_functions as df
 from activities.find_origin import judge
 from adapters import audit, connect
 from adapters.blobs import Blobs
-from domain import blob_names, messages_promotion, timeline
+from domain import blob_names, messages_promotion
 from domain.config import OptOutRule
 from domain.errors import DrawbridgeError, as_answer
 from domain.git_flow import ToggleOptOut
 from domain.models import OptOut, ReleaseRecord
-from domain.opt_out import has_ground, skips_full_evaluation
+from domain.opt_out import full_evaluation_ahead, may_have_ground
 from domain.wire import read
 from settings import current
 
@@ -73,17 +73,18 @@ def _keep(blobs: Blobs, release: str, number: int, stands: OptOut | None) -> dic
 
 
 def _act(blobs: Blobs, release: str, kept: dict[str, Any]) -> str:
-    """Cancel the full evaluation when every change opts out now and there is no verdict; say what becomes of it."""
-    stored = blobs.read_json(blob_names.record(release))
-    record = read(ReleaseRecord, stored) if stored else None
+    """Stop the full evaluation when every change opts out now and there is no verdict; say what becomes of it."""
     honoured = [read(OptOut, one) for one in kept["changes"].values() if one and not one["refused"]]
     refused = [read(OptOut, one) for one in kept["changes"].values() if one and one["refused"]]
-    running = timeline.running_full_evaluation(record) if record else ""
-    if not record or not skips_full_evaluation(record.changes, honoured):
+    if not 0 < len(honoured) == len(kept["changes"]):
         return messages_promotion.opt_out_stands(honoured, refused)
-    if not has_ground(record):
+    stored = blobs.read_json(blob_names.record(release))
+    record = read(ReleaseRecord, stored) if stored else None
+    if record and not may_have_ground(record):
         return messages_promotion.no_ground()
-    if not running or blobs.exists(blob_names.summary(running)):
+    evaluation = full_evaluation_ahead(release, record)
+    if not evaluation or blobs.exists(blob_names.summary(evaluation)):
         return messages_promotion.verdict_stays()
-    blobs.write(blob_names.cancelled(blob_names.plan(running)), b"")
+    # Before it begins as well: its jobs look for this mark first of all, and the release then looks at the labels.
+    blobs.write(blob_names.cancelled(blob_names.plan(evaluation)), b"")
     return messages_promotion.evaluation_cancelled(honoured)

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain import timeline
 from domain.changes import FILES_LISTED
 from domain.config import OptOutRule
-from domain.models import Change, Debt, OptOut, ReleaseRecord, Verdict
+from domain.models import Change, Debt, OptOut, Outcome, ReleaseRecord, Verdict
 
 # In the pull request's template, at the head of the opt-out's section.
 MARKER = "<!-- drawbridge:opt-out -->"
@@ -44,9 +45,30 @@ def has_ground(record: ReleaseRecord) -> bool:
 
     Its minimal one has to have passed, and there must be an environment before production where people look at it.
     """
-    minimal = next((summary for summary in record.evaluations if summary.kind == "minimal"), None)
-    environments = sum(1 for stage in record.stages if stage.name.startswith("deploy-"))
-    return minimal is not None and minimal.verdict is Verdict.PASSED and environments > 1
+    return _minimal(record) is Verdict.PASSED and _environments(record) > 1
+
+
+def may_have_ground(record: ReleaseRecord) -> bool:
+    """Say whether a release may come to have that ground: early on neither verdict nor environments are known."""
+    return _minimal(record) in (None, Verdict.PASSED) and _environments(record) != 1
+
+
+def full_evaluation_ahead(release: str, record: ReleaseRecord | None) -> str:
+    """Return the id of the full evaluation that runs, or will begin by all that the release knows; else nothing."""
+    if record and (running := timeline.running_full_evaluation(record)):
+        return running
+    begun = record and any(stage.name == timeline.FULL and stage.started_at for stage in record.stages)
+    over = record and record.outcome is not Outcome.RUNNING
+    skipped = record and skips_full_evaluation(record.changes, record.opt_outs)
+    return "" if begun or over or skipped else timeline.first_full_evaluation(release)
+
+
+def _minimal(record: ReleaseRecord) -> Verdict | None:
+    return next((summary.verdict for summary in record.evaluations if summary.kind == "minimal"), None)
+
+
+def _environments(record: ReleaseRecord) -> int:
+    return sum(1 for stage in record.stages if stage.name.startswith("deploy-"))
 
 
 def judge(rule: OptOutRule, facts: Facts, may: bool, overdue: Sequence[Debt] = ()) -> OptOut:

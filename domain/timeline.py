@@ -58,6 +58,11 @@ def running_full_evaluation(record: ReleaseRecord) -> str:
     return full[0] if full else ""
 
 
+def first_full_evaluation(release: str) -> str:
+    """Name a release's first full evaluation, before it begins."""
+    return f"{release}.full"
+
+
 def open_record(release: str, request: ReleaseRequest, at: str) -> ReleaseRecord:
     """Begin the record of a release of which nothing is known yet but the push."""
     return ReleaseRecord(

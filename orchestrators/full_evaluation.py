@@ -82,7 +82,11 @@ def _owe(story: Story) -> Steps:
 
 
 def _opted_out_late(story: Story) -> Generator[Any, Any, bool]:
-    """Say whether every change opts out by now: a label may come while the evaluation runs."""
+    """Say whether every change opts out by now: a label may come while the evaluation runs, or before it begins."""
     seen = yield story.act(look_around, story.where(story.config.environments[0]))
     story.keep_opt_outs(read_around(seen).opt_outs)
-    return opt_out.skips_full_evaluation(story.record.changes, story.record.opt_outs)
+    if not opt_out.skips_full_evaluation(story.record.changes, story.record.opt_outs):
+        return False
+    if not opt_out.has_ground(story.record):
+        story.note(messages_promotion.opt_out_without_ground())
+    return opt_out.has_ground(story.record)

@@ -254,6 +254,22 @@ def test_label_put_on_while_the_evaluation_runs_turns_it_into_debt() -> None:
     assert len(stage.payloads("record_debt")) == 1
 
 
+def test_late_label_without_a_passed_minimal_evaluation_skips_nothing() -> None:
+    """It came before that verdict, and stopped the evaluation as it began: another one runs, and that is said."""
+    minimal = evaluate(minimal=Verdict.INCONCLUSIVE)
+    stage = stage_with(
+        evaluation=lambda payload: {"cancelled": True} if payload["id"].endswith(".full") else minimal(payload),
+        look_around=lambda _: around(opt_outs=[asdict(OPT_OUT)]),
+    )
+
+    play(stage)
+
+    full = [order["id"] for order in stage.payloads("evaluation") if order["kind"] == "full"]
+    assert full == [f"{samples.RELEASE}.full", f"{samples.RELEASE}.full.2"]
+    assert stage.payloads("record_debt") == []
+    assert "The full evaluation runs in spite of the opt-out" in " ".join(last(stage)["notes"])
+
+
 def test_label_that_is_taken_off_again_starts_the_evaluation_anew() -> None:
     """It had stopped the first run before anybody looked; the second one has a name of its own."""
     runs = iter([{"cancelled": True}])
