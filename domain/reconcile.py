@@ -51,9 +51,9 @@ class Pass:
 
 @dataclass(frozen=True)
 class Deliveries:
-    """Which webhook deliveries were looked at, and which of them were sent again (guid -> when delivered)."""
+    """Which webhook deliveries were looked at, and which of them were asked for again (guid -> when delivered)."""
 
-    newest: int = 0
+    newest: int | None = None  # None: never looked, and the first look only remembers
     retried: dict[str, str] = field(default_factory=dict)
 
 

@@ -23,7 +23,7 @@ from adapters import connect, github_listing, github_seen
 from adapters.blobs import Blobs
 from adapters.github_listing import RECONCILED
 from domain import blob_names, git_flow, github_events, reconcile
-from domain.errors import DrawbridgeError, Ignored, NotFound, Unavailable
+from domain.errors import DrawbridgeError, Ignored, Invalid, NotFound, Unavailable
 from domain.git_flow import EndChange, Event, Push
 from domain.reconcile import Deliveries, Page, Pass, Seen
 from settings import Settings, current
@@ -263,21 +263,37 @@ async def _redeliver(github: GitHub, blobs: Blobs) -> None:
     """Let GitHub deliver again, once, what it could not deliver. Only an App may ask for that."""
     if not github.is_app:
         return
-    known = await asyncio.to_thread(github_seen.load, blobs, blob_names.SEEN_DELIVERIES, Deliveries)
-    path = github_listing.DELIVERIES
     try:
-        _, deliveries = await _in_thread(github_listing.since, github.look_as_app, path, "", known.newest)
-        for one in reconcile.to_retry(deliveries, known):
-            await _in_thread(github.redeliver, one["id"])
-            known = replace(known, retried={**known.retried, one["guid"]: one["delivered_at"]})
-            await asyncio.to_thread(github_seen.save, blobs, blob_names.SEEN_DELIVERIES, known)
-            structured(log, "redelivered", delivery=one["guid"])
+        await _retry_deliveries(github, blobs)
     except DrawbridgeError as error:
         refused(log, error, event="reconcile", what="deliveries")
+
+
+async def _retry_deliveries(github: GitHub, blobs: Blobs) -> None:
+    known = await asyncio.to_thread(github_seen.load, blobs, blob_names.SEEN_DELIVERIES, Deliveries)
+    path = github_listing.DELIVERIES
+    if known.newest is None:
+        kept = (await _in_thread(github.look_as_app, path, "")).data
+        first = Deliveries(max((one["id"] for one in kept), default=0))
+        await asyncio.to_thread(github_seen.save, blobs, blob_names.SEEN_DELIVERIES, first)
         return
+    _, deliveries = await _in_thread(github_listing.since, github.look_as_app, path, "", known.newest)
+    for one in reconcile.to_retry(deliveries, known):
+        await _retry(github, one)
+        known = replace(known, retried={**known.retried, one["guid"]: one["delivered_at"]})
+        await asyncio.to_thread(github_seen.save, blobs, blob_names.SEEN_DELIVERIES, known)
     if deliveries:
         known = reconcile.forget(replace(known, newest=deliveries[-1]["id"]), deliveries[-1]["delivered_at"])
         await asyncio.to_thread(github_seen.save, blobs, blob_names.SEEN_DELIVERIES, known)
+
+
+async def _retry(github: GitHub, delivery: Mapping[str, Any]) -> None:
+    try:
+        await _in_thread(github.redeliver, delivery["id"])
+    except (NotFound, Invalid) as error:  # of this one: those behind it must not wait for it for ever
+        refused(log, error, event="reconcile", what="deliveries", delivery=delivery["guid"])
+    else:
+        structured(log, "redelivered", delivery=delivery["guid"])
 
 
 async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -98,6 +99,46 @@ def test_delivery_that_keeps_failing_is_not_sent_for_ever(world: World) -> None:
         world.settle()
 
     assert world.attempts() == [[500, 500]]
+
+
+@pytest.mark.parametrize("status", [404, 422])
+def test_delivery_that_github_will_not_send_again_holds_up_none_behind_it(world: World, status: int) -> None:
+    """It is for people then: GitHub may have dropped it, or a hook that it went to is gone."""
+    world.double.lose_webhooks(times=3)
+    for _ in range(3):
+        world.push()
+    world.double.fault(method="POST", path_regex="/attempts$", status=status)
+    for _ in range(2):
+        world.look()
+        world.settle()
+
+    assert world.attempts() == [[502], [502, 202], [502, 202]]
+
+
+@pytest.mark.parametrize("status", [401, 502])
+def test_delivery_is_asked_for_again_when_github_was_away(world: World, status: int) -> None:
+    """Or when our own credentials were refused: that was no word about the delivery."""
+    world.double.lose_webhooks()
+    world.push()
+    world.double.fault(method="POST", path_regex="/attempts$", status=status)
+    for _ in range(2):
+        world.look()
+        world.settle()
+
+    assert world.attempts() == [[502, 202]]
+
+
+def test_what_failed_before_the_first_look_is_left_alone(world: World) -> None:
+    """An app that is installed anew does not go through what GitHub has kept for three days."""
+    world.settings = replace(world.settings, container=f"new{next(_numbers)}-{uuid.uuid4().hex[:8]}")
+    world.blobs = connect.blobs(world.settings)
+    for _ in range(2):
+        world.double.lose_webhooks()
+        world.push()
+        world.look()
+        world.settle()
+
+    assert world.attempts() == [[502], [502, 202]]
 
 
 def test_delivery_that_arrived_meanwhile_is_left_alone(world: World) -> None:
