@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -118,6 +118,11 @@ def version(pull: Mapping[str, Any]) -> str:
     # Updates are dated to the second, so its date alone does not tell two of them apart.
     base, draft = find(pull, "base.ref", str), "draft" if pull.get("draft") else "ready"
     return " ".join((need(pull, "updated_at", str), sha(pull, "head.sha"), draft, base or ""))
+
+
+def is_ready(version: str, branches: Collection[str]) -> bool:
+    """Say whether an open change of this version is to be validated: it is no draft and goes to one of the branches."""
+    return version.split(" ")[2:] in [["ready", branch] for branch in branches]
 
 
 def since(ask: Look, path: str, etag: str, newest: int) -> tuple[Answer, list[dict[str, Any]]]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import azure.durable_functions as df
 import azure.functions as func
 
-from adapters import connect, github_listing, github_seen
+from adapters import changes, connect, github_listing, github_seen
 from adapters.blobs import Blobs
 from adapters.github_listing import RECONCILED
 from domain import blob_names, git_flow, github_events, reconcile
@@ -184,7 +184,7 @@ def _push(place: Place, branch: str, before: str, after: str) -> Push:
 
 
 async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:
-    """Tell of open changes that were updated since, and of those that are open no more."""
+    """Tell of open changes that were updated since or ended here in error, and of those that are open no more."""
     open_now: dict[int, str] = {}
     pages = dict(seen.pages)
     for number in range(1, github_listing.MOST_PAGES + 1):
@@ -203,12 +203,22 @@ async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:
         open_now |= listed
         if len(listed) < github_listing.FULL_PAGE:
             break
-    for number in (seen.changes or {}).keys() - open_now.keys():
-        await _closed(place, number)
+    before = seen.changes or {}
+    as_before = {number: version for number, version in open_now.items() if before.get(number) == version}
+    for number in [*(before.keys() - open_now.keys()), *await asyncio.to_thread(_ended_too_late, place, as_before)]:
+        await _as_it_is(place, number)
     return replace(seen, changes=open_now, pages=pages)
 
 
-async def _closed(place: Place, number: int) -> None:
+def _ended_too_late(place: Place, open_now: Mapping[int, str]) -> list[int]:
+    """Find the changes that are over here although GitHub shows them ready: an old event was told after newer ones."""
+    branches = place.settings.branches(place.repository)
+    ready = [number for number, version in open_now.items() if github_listing.is_ready(version, branches)]
+    records = [changes.find(place.blobs, place.repository, number) for number in ready]
+    return [record.number for record in records if record and record.ended]
+
+
+async def _as_it_is(place: Place, number: int) -> None:
     try:
         await place.tell(await _in_thread(github_listing.change, place.ask, number))
     except NotFound:

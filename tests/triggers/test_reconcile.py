@@ -25,7 +25,7 @@ from devhost.github.server import Options
 from domain import blob_names, git_flow
 from domain.changes import ChangeRecord
 from domain.errors import Unavailable
-from domain.git_flow import Push
+from domain.git_flow import EndChange, Push
 from domain.models import ChangeRequest
 from domain.reconcile import Pass, Seen
 from settings import Branch, Settings
@@ -350,12 +350,10 @@ def test_draft_waits_until_it_is_ready(world: World) -> None:
     assert known(world, pull).ended == "turned into a draft"
 
 
-def retarget(world: World, pull: dict[str, Any]) -> None:
-    """Turn a change towards main."""
+def retarget(world: World, pull: dict[str, Any], base: str) -> None:
+    """Turn a change towards another branch."""
     url = f"{world.double.origin}/repos/{world.repository}/pulls/{pull['number']}"
-    requests.patch(
-        url, json={"base": "main"}, headers={"Authorization": f"token {TOKEN}"}, timeout=60
-    ).raise_for_status()
+    requests.patch(url, json={"base": base}, headers={"Authorization": f"token {TOKEN}"}, timeout=60).raise_for_status()
 
 
 def take_up(world: World, pull: dict[str, Any], instance: str) -> None:
@@ -393,16 +391,39 @@ def test_change_that_left_unseen_ends(world: World, act: str, why: str) -> None:
 
 
 def test_change_that_was_ended_by_a_late_event_comes_back(world: World) -> None:
-    """Events come in any order: GitHub shows it open, so it is validated."""
+    """Events come in any order: GitHub shows it open, so it is validated, once."""
     pull = world.open("sam/6-x")
     world.reconcile()
     _, instance, _ = world.client.started[-1]
     take_up(world, pull, instance)
-    changes.end(world.blobs, world.repository, pull["number"], "closed")
-    retarget(world, pull)
-    world.reconcile()
+    late = EndChange(world.repository, pull["number"], "closed")
+    asyncio.run(dispatch.act(world.client, world.blobs, world.settings, late))
+    for _ in range(2):
+        world.reconcile()
 
     assert [name for _, name, _ in world.client.started] == [instance, f"{instance}.2"]
+
+
+def test_change_that_rightly_ended_is_not_asked_for_again(world: World) -> None:
+    """A draft, or one towards a branch that is nobody's here, is open and waits for its author."""
+    draft, stacked = world.open("sam/6-draft"), world.open("sam/6-stacked")
+    world.push("sam/6-below")
+    world.reconcile()
+    for pull, (_, instance, _) in zip((draft, stacked), world.client.started, strict=True):
+        take_up(world, pull, instance)
+    world.double.to_draft(world.repository, draft["number"], "sam")
+    retarget(world, stacked, "sam/6-below")
+    for _ in range(2):
+        world.reconcile()
+    world.asked()
+    world.reconcile()
+
+    assert [known(world, pull).ended for pull in (draft, stacked)] == [
+        "turned into a draft",
+        "turned towards sam/6-below",
+    ]
+    assert {status for _, status in world.asked()} == {304}
+    assert len(world.client.started) == 2
 
 
 def test_labels_are_told_once_as_they_were_left(world: World) -> None:
