@@ -127,7 +127,8 @@ def _shard(wanted: dict[str, Any], config: Config, chosen: Plan, number: int, st
     }
     # Every row may use its whole time, once: a slower shard is stuck, and must end some time.
     longest = SETUP_TIME + (stop - start) * rules.row_timeout * 2 // (rules.concurrency * rules.workers)
-    return Job(f"{wanted['id']}.{number}", "rows", wanted["snapshot"], spec, timeout=longest)
+    short = chosen is not config.evaluation.full
+    return Job(f"{wanted['id']}.{number}", "rows", wanted["snapshot"], spec, timeout=longest, short=short)
 
 
 def _aggregate(wanted: dict[str, Any], config: Config, shards: int) -> Job:
@@ -137,7 +138,8 @@ def _aggregate(wanted: dict[str, Any], config: Config, shards: int) -> Job:
         "evaluators": _evaluators(config),
         "results": list(inputs),
     }
-    return Job(f"{wanted['id']}.aggregate", "aggregate", wanted["snapshot"], spec, timeout=SETUP_TIME, inputs=inputs)
+    name = f"{wanted['id']}.aggregate"
+    return Job(name, "aggregate", wanted["snapshot"], spec, timeout=SETUP_TIME, inputs=inputs, short=True)
 
 
 def _evaluators(config: Config) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def plan(release: str, snapshot: str, config: Config, blobs: Blobs, sealed: bool
         "sample": None if sealed else config.validation.sample,
         "columns": config.evaluation.columns,
     }
-    job = Job(f"{release}.validate", "validate", snapshot, spec, TIMEOUT, sealed=sealed)
+    job = Job(f"{release}.validate", "validate", snapshot, spec, TIMEOUT, sealed=sealed, short=True)
     blob = blob_names.validation_plan(release)
     blobs.write_json(blob, {PART: [{"job": asdict(job), "results": blob_names.validation_results(release)}]})
     return blob

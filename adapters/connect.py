@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from adapters.platform import Compute, Registry, WebApp
     from settings import Settings
 
+PARALLEL = 3  # jobs at once on this machine: two long ones, and a short one beside them
+
 
 def blobs(settings: Settings) -> Blobs:
     """Return the blob container that keeps everything."""
@@ -33,7 +35,7 @@ def compute(settings: Settings) -> Compute:
     """Return what runs evaluations."""
     from adapters.local_compute import LocalCompute  # noqa: PLC0415
 
-    return LocalCompute(settings.state, blobs(settings), settings.worker_variables, parallel=2)
+    return LocalCompute(settings.state, blobs(settings), settings.worker_variables, PARALLEL)
 
 
 def registry(settings: Settings) -> Registry:

@@ -45,7 +45,10 @@ class _Known:
 
 
 class LocalCompute:
-    """Runs at most `parallel` jobs at once; `status` is what starts the next one, so it must be asked now and then."""
+    """Runs at most `parallel` jobs at once, one place of them for short jobs only; the oldest that fits goes first.
+
+    `status` is what starts the next one, so it must be asked now and then.
+    """
 
     def __init__(
         self, state: Path, blobs: Blobs, variables: Mapping[str, str], parallel: int, command: Sequence[str] = COMMAND
@@ -129,12 +132,19 @@ class LocalCompute:
 
     def _start_waiting(self) -> None:
         jobs = [self._settle(known) for known in self._open()]
-        room = self._parallel - sum(known.phase is JobPhase.RUNNING for known in jobs)
+        running = [known for known in jobs if known.phase is JobPhase.RUNNING]
         waiting = [known for known in jobs if known.phase is JobPhase.QUEUED]
-        for known in sorted(waiting, key=lambda known: known.submitted)[: max(0, room)]:
-            self._start(known)
+        for known in sorted(waiting, key=lambda known: known.submitted):
+            if self._has_room(known, running):
+                running.append(self._start(known))
 
-    def _start(self, known: _Known) -> None:
+    def _has_room(self, known: _Known, running: Sequence[_Known]) -> bool:
+        # The shards of one full evaluation would fill every place for hours. By size alone short ones would go
+        # before the long ones for ever, so that a busy day would never see a full evaluation end.
+        long = sum(not other.job.short for other in running)
+        return len(running) < self._parallel and (known.job.short or long < max(1, self._parallel - 1))
+
+    def _start(self, known: _Known) -> _Known:
         directory = self._directory(known.job.name)
         self._keep(starting := replace(known, phase=JobPhase.RUNNING, started=time.time(), process=None))
         process = processes.spawn(
@@ -145,7 +155,7 @@ class LocalCompute:
             log=directory / "log.txt",
             what=f"job {known.job.name}",
         )
-        self._keep(replace(starting, process=process))
+        return self._keep(replace(starting, process=process))
 
     def _settle(self, known: _Known) -> _Known:
         """Bring what is known up to date with the process and its result."""

@@ -287,6 +287,7 @@ class Job:
     timeout: int  # seconds
     inputs: dict[str, str] = field(default_factory=dict)  # path in the job directory -> blob to put there
     sealed: bool = False  # a stranger's code: it gets no variables, so no secret and no model
+    short: bool = False  # minutes, and people wait for it: it must not stand in line behind hours of others
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from activities.conclude_evaluation import conclude
+from activities.conclude_evaluation import conclude, conclude_evaluation
 from activities.keep_baseline import keep
 from activities.plan_evaluation import cut, make_plan
 from adapters.blobs import Blobs
@@ -19,8 +19,10 @@ from adapters.records import read_snapshot_file
 from domain import blob_names
 from domain.errors import Invalid
 from domain.models import Verdict
+from domain.wire import digest_of
 from tests import samples
-from tests.fakes import row
+from tests.activities.conftest import World, run
+from tests.fakes import audited, row
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 SNAPSHOT = "5" * 64
@@ -116,8 +118,28 @@ def test_evaluation_flow_gets_a_job_that_aggregates_all_shards(blobs: Blobs) -> 
     planned = make_plan(wanted, blobs)
 
     job = blobs.read_json(planned["blob"])["aggregates"][0]["job"]
-    assert job["kind"] == "aggregate"
+    assert (job["kind"], job["short"]) == ("aggregate", True)
     assert job["inputs"] == {f"inputs/{n}.jsonl": blob_names.shard(wanted["id"], n) for n in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "short"),
+    [
+        (order("full"), False),
+        ({**order("nightly"), "plan": "full"}, False),
+        (order("minimal"), True),
+        ({**order("on-demand"), "plan": "minimal"}, True),
+        (order("syntax"), True),
+    ],
+    ids=["full", "full at night", "minimal", "minimal on demand", "syntax"],
+)
+def test_all_but_the_full_dataset_is_short(blobs: Blobs, wanted: dict[str, Any], short: bool) -> None:
+    """People wait for it, so the compute does not let it stand in line behind a full evaluation."""
+    store_snapshot(blobs, **{f"data/{name}.jsonl": rows(2) for name in ("full", "minimal", "sample")})
+
+    plan = blobs.read_json(make_plan(wanted, blobs)["blob"])
+
+    assert {shard["job"]["short"] for shard in plan["shards"]} == {short}
 
 
 def test_missing_dataset_says_that_it_must_be_committed(blobs: Blobs) -> None:
@@ -145,6 +167,21 @@ def test_scored_and_errored_rows_are_all_rows(blobs: Blobs) -> None:
     assert (summary.rows, summary.scored, summary.errored) == (4, 2, 2)
     assert sorted(summary.failed_rows) == ["r2", "r3"]
     assert summary.metrics[0].mean == pytest.approx(0.8)
+
+
+def test_verdict_is_audited_once_with_the_digest_of_what_is_stored(world: World) -> None:
+    """Whoever doubts a verdict later compares the summary with the log."""
+    evaluation = f"{samples.RELEASE}.minimal"
+    kept = json.loads(json.dumps(asdict(replace(samples.summary("minimal"), id=evaluation))))
+    world.blobs.write_json(blob_names.summary(evaluation), kept)
+    for _ in range(2):
+        run(conclude_evaluation, {"id": evaluation, "jobs": [], "started_at": NOW.isoformat()})
+
+    (trace,) = audited(world.blobs)
+    assert (trace["what"], trace["who"], trace["subject"]) == ("verdict", "drawbridge", evaluation)
+    assert trace["evidence"] == digest_of(kept)
+    assert (trace["details"]["verdict"], trace["details"]["kind"]) == ("passed", "minimal")
+    assert trace["details"]["gates"].startswith("f1 >= 0.45: passed (")
 
 
 def test_first_evaluation_has_nothing_to_compare_with(blobs: Blobs) -> None:

@@ -26,6 +26,7 @@ def test_own_code_is_validated_with_the_model(blobs: Blobs) -> None:
     planned = job(blobs, sealed=False)
 
     assert planned["sealed"] is False
+    assert planned["short"] is True
     assert planned["spec"]["sample"] == "data/sample.jsonl"
     assert planned["spec"]["target"]["connections"] == CONNECTIONS
 

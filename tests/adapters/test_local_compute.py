@@ -60,12 +60,12 @@ def snapshot(blobs, tmp_path):
 
 @pytest.fixture
 def compute(state, blobs, tmp_path):
-    """Compute with room for two jobs; called again it is as another host process would make it."""
+    """Compute with room for two long jobs and a short one; called again it is as another host process would make it."""
     stub = tmp_path / "stub.py"
     stub.write_text(textwrap.dedent(STUB))
 
     def make() -> LocalCompute:
-        return LocalCompute(state, blobs, {"MODEL_API_KEY": "key"}, 2, (sys.executable, str(stub)))
+        return LocalCompute(state, blobs, {"MODEL_API_KEY": "key"}, 3, (sys.executable, str(stub)))
 
     return make
 
@@ -74,8 +74,8 @@ def compute(state, blobs, tmp_path):
 def job(snapshot):
     """Describe a job."""
 
-    def describe(name="evaluation-1/shard-0", timeout=60, inputs=None, **spec) -> Job:
-        return Job(name, "rows", snapshot, spec, timeout, inputs or {})
+    def describe(name="evaluation-1/shard-0", timeout=60, inputs=None, short=False, **spec) -> Job:
+        return Job(name, "rows", snapshot, spec, timeout, inputs or {}, short=short)
 
     return describe
 
@@ -161,7 +161,7 @@ def test_submitted_by_many_threads_and_hosts_at_once_it_runs_once(compute, job, 
 
 
 def test_jobs_beyond_the_limit_wait_for_room(compute, job, until, tmp_path):
-    """The third of three jobs is QUEUED until one of the two before it ends."""
+    """The third of three long jobs is QUEUED until one of the two before it ends."""
     names = ["a", "b", "c"]
     for name in names:
         compute().submit(job(name, until=str(tmp_path / name)))
@@ -174,6 +174,31 @@ def test_jobs_beyond_the_limit_wait_for_room(compute, job, until, tmp_path):
     (tmp_path / "a").touch()
     (tmp_path / "c").touch()
     until(lambda: {status.phase for status in compute().status(names)} == {JobPhase.DONE})
+
+
+def test_a_short_job_does_not_stand_in_line_behind_long_ones(compute, job, until, tmp_path):
+    """One place is for short jobs alone: a validation goes on beside the shards of any number of evaluations."""
+    for name in "abc":
+        compute().submit(job(name, until=str(tmp_path / "go")))
+
+    compute().submit(job("short", short=True))
+
+    until(lambda: phase(compute(), "short") is JobPhase.DONE)
+    assert [status.phase for status in compute().status(list("abc"))] == ["running", "running", "queued"]
+
+
+def test_short_jobs_do_not_hold_up_long_ones_for_ever(compute, job, until, tmp_path):
+    """They may use every place, but the one that was submitted first goes first, long or short."""
+    for name in ("a", "b", "c"):
+        compute().submit(job(name, short=True, until=str(tmp_path / name)))
+    compute().submit(job("long", until=str(tmp_path / "long")))
+    compute().submit(job("d", short=True, until=str(tmp_path / "d")))
+    (tmp_path / "a").touch()
+    until(lambda: phase(compute(), "a") is JobPhase.DONE)
+
+    phases = [status.phase for status in compute().status(["b", "c", "long", "d"])]
+
+    assert phases == ["running", "running", "running", "queued"]
 
 
 def test_progress_is_told_while_it_runs(compute, job, until, tmp_path):
