@@ -18,6 +18,7 @@ from adapters.github_calls import Steady
 from domain.branch_line import DIVERGED
 from domain.errors import NotFound
 from domain.models import Change, Commit, Origin
+from domain.onboarding import template_path
 from domain.opt_out import Facts
 
 WEB_FLOW = "web-flow"  # who commits for everybody who merges in the browser
@@ -71,7 +72,18 @@ def _facts(steady: Steady, pull: PullRequest, event: IssueEvent | None) -> list[
     # A file that was moved away touches the place that it came from.
     paths = {path for file in files for path in (file.filename, file.previous_filename) if path}
     by, at = _login(event.actor) or "ghost", _utc(event.created_at)
-    return [Facts(pull.number, event.label.name, by, at, pull.body or "", tuple(sorted(paths)))]
+    template = _template(steady, pull.base.repo, pull.base.sha)
+    return [Facts(pull.number, event.label.name, by, at, pull.body or "", tuple(sorted(paths)), template)]
+
+
+def _template(steady: Steady, place: Repository, sha: str) -> str:
+    """Return the template of pull requests as a commit has it: a change must not bring an easier one for itself."""
+    files = [
+        one.path for one in steady.call(lambda: place.get_git_tree(sha, recursive=True)).tree if one.type == "blob"
+    ]
+    path = template_path(files)
+    found = steady.call(lambda: place.get_contents(path, ref=sha)) if path in files else []
+    return "" if isinstance(found, list) else found.decoded_content.decode("utf-8", "replace")
 
 
 def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> list[GithubCommit]:

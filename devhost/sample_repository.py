@@ -47,7 +47,7 @@ OPTED_OUT = ProposedChange(
 <!-- drawbridge:opt-out -->
 - [x] Nothing under `flows/` changes.
 - [x] Answers cannot change: only documentation, tests or tooling are touched.
-- [x] I know that the skip is a debt with my name on it.
+- [x] I know that the skip is shown with my name, and that the evaluation is owed before production.
 
 Reason for skipping: documentation only
 """,

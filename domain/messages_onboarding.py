@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from domain.onboarding import BRANCH, CONFIG, Guess
-from domain.opt_out import MARKER
+from domain.opt_out import CHECKLIST, MARKER
 
 TITLE = "Release this app with Drawbridge"
 GUIDE = "docs/drawbridge.md"
@@ -65,7 +65,8 @@ def forbidden(guess: Guess) -> str:
 
 def opt_out_section(label: str, main: str, forbidden: Sequence[str]) -> str:
     """Write the checklist of a pull request template, as domain.opt_out reads it."""
-    paths = f"Nothing under {' or '.join(f'`{path}`' for path in forbidden)} changes.\n- [ ] " if forbidden else ""
+    paths = [f"Nothing under {' or '.join(f'`{path}`' for path in forbidden)} changes."] if forbidden else []
+    boxes = "\n".join(f"- [ ] {text}" for text in (*paths, *CHECKLIST))
     return f"""\
 {MARKER}
 ## Skipping the full evaluation
@@ -73,8 +74,7 @@ def opt_out_section(label: str, main: str, forbidden: Sequence[str]) -> str:
 Leave this as it is, and the full evaluation runs beside the dev deployment after the merge to `{main}`.
 To skip it, put the label `{label}` on this pull request, tick all boxes and give the reason:
 
-- [ ] {paths}Answers cannot change: only documentation, tests or tooling are touched.
-- [ ] I know that the skip is shown with my name, and that the evaluation is owed before production.
+{boxes}
 
 Reason for skipping:
 """

@@ -13,6 +13,11 @@ from domain.models import Change, Debt, OptOut, Outcome, ReleaseRecord, Verdict
 
 # In the pull request's template, at the head of the opt-out's section.
 MARKER = "<!-- drawbridge:opt-out -->"
+# What has to be ticked there, unless the repository's own template says otherwise.
+CHECKLIST = (
+    "Answers cannot change: only documentation, tests or tooling are touched.",
+    "I know that the skip is shown with my name, and that the evaluation is owed before production.",
+)
 
 _HEADING = re.compile(r"^#{1,6}\s", re.MULTILINE)
 _BOX = re.compile(r"^\s*[-*+]\s+\[([ xX])\]\s+(.*)$", re.MULTILINE)
@@ -30,6 +35,7 @@ class Facts:
     at: str
     body: str
     files: tuple[str, ...]
+    template: str = ""  # of the repository's pull requests, where the change began; "" without one
 
 
 def skips_full_evaluation(changes: Sequence[Change], opt_outs: Sequence[OptOut]) -> bool:
@@ -82,7 +88,7 @@ def judge(rule: OptOutRule, facts: Facts, may: bool, overdue: Sequence[Debt] = (
     against = (
         *_person(rule, facts.by, may),
         *_paths(rule, facts.files),
-        *_checklist(section, reason),
+        *_checklist(section, reason, _boxes(_section(facts.template)) or CHECKLIST),
         *(f"the debt of {debt.commit[:7]} was due at {debt.expires_at} and must be paid first" for debt in overdue[:3]),
     )
     return OptOut(facts.label, facts.change, facts.by, facts.at, reason, "; ".join(against))
@@ -112,14 +118,13 @@ def _paths(rule: OptOutRule, files: Sequence[str]) -> Sequence[str]:
     return ()
 
 
-def _checklist(section: str | None, reason: str) -> Sequence[str]:
+def _checklist(section: str | None, reason: str, wanted: Sequence[str]) -> Sequence[str]:
     if section is None:
         return (f'its text has no opt-out checklist (the section after "{MARKER}" of the pull request template)',)
-    boxes = _BOX.findall(section)
-    open_boxes = [text.strip() for tick, text in boxes if tick == " "]
-    against = [f'not ticked: "{text}"' for text in open_boxes[:3]]
-    if not boxes:
-        against.append("its opt-out checklist has no boxes")
+    there = {_alike(text) for text in _boxes(section)}
+    taken_out = [text for text in wanted if _alike(text) not in there]
+    against = [f'not ticked: "{text}"' for text in _boxes(section, " ")[:3]]
+    against += [f'taken out of the checklist: "{text}"' for text in taken_out[:3]]
     if not reason:
         against.append('no reason is given after "Reason for skipping:"')
     return against
@@ -134,6 +139,15 @@ def _section(body: str) -> str | None:
     own = _HEADING.match(rest)  # the section's own heading may follow the marker
     rest = rest.partition("\n")[2] if own else rest
     return _HEADING.split(rest, maxsplit=1)[0]
+
+
+def _boxes(section: str | None, ticks: str = " xX") -> list[str]:
+    """Return what stands behind the boxes with one of these ticks."""
+    return [text.strip() for tick, text in _BOX.findall(section or "") if tick in ticks]
+
+
+def _alike(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _reason(section: str | None) -> str:

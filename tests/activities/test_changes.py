@@ -22,7 +22,7 @@ from domain import blob_names
 from domain.changes import VALIDATE, ChangeRecord, ChangeState, with_step
 from domain.git_flow import change_id
 from domain.models import ChangeRequest, StageState
-from domain.opt_out import MARKER
+from domain.opt_out import CHECKLIST, MARKER
 from domain.wire import read
 from tests import samples
 from tests.activities.conftest import World, run
@@ -31,7 +31,8 @@ from tests.activities.test_evaluation_activities import SNAPSHOT, store_snapshot
 AT = "2026-11-23T09:00:00.000000+00:00"
 LATER = "2026-11-23T09:00:01.000000+00:00"
 LABEL = "skip-e2e-evaluation"
-TICKED = f"{MARKER}\n- [x] I know that this leaves a debt\n\nReason for skipping: only the docs change\n"
+BOXES = "".join(f"- [x] {text}\n" for text in CHECKLIST)
+TICKED = f"{MARKER}\n{BOXES}\nReason for skipping: only the docs change\n"
 
 
 def opened(world: World, base: str = "main", branch: str = "alex/1-answer", **options: Any) -> ChangeRequest:

@@ -15,11 +15,13 @@ from domain import blob_names, timeline
 from domain.config import OptOutRule
 from domain.debts import incur
 from domain.git_flow import ToggleOptOut, release_id
+from domain.opt_out import CHECKLIST
 from tests import samples
 from tests.activities.conftest import AT, World, run
 
 LABEL = "skip-e2e-evaluation"
-BODY = "<!-- drawbridge:opt-out -->\n- [x] Answers cannot change.\n\nReason for skipping: documentation only\n"
+TICKED = "".join(f"- [x] {text}\n" for text in CHECKLIST)
+BODY = f"<!-- drawbridge:opt-out -->\n{TICKED}\nReason for skipping: documentation only\n"
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def test_honoured_opt_out_says_who_and_why_and_is_audited(world: World, labelled
         ({"forbidden_paths": ["docs/**"]}, BODY, "it changes docs/guide.md"),
         ({"allowed": ["maria"]}, BODY, "@sam is none of those who may opt out (maria)"),
         ({"allowed": ["acme/nobody-here"]}, BODY, "@sam is none of those who may opt out (acme/nobody-here)"),
-        ({}, BODY.replace("[x]", "[ ]"), 'not ticked: "Answers cannot change."'),
+        ({}, BODY.replace("[x]", "[ ]"), 'not ticked: "Answers cannot change: only'),
     ],
 )
 def test_policy_refuses_in_words(world: World, rule: dict[str, Any], body: str, words: str) -> None:

@@ -181,6 +181,18 @@ def test_opt_out_comes_with_what_the_policy_looks_at(world):
     assert facts.files == ("docs/chat.yaml", "flows/chat.yaml")
 
 
+@pytest.mark.parametrize("path", [".github/PULL_REQUEST_TEMPLATE.md", "docs/pull_request_template.md"])
+def test_opt_out_comes_with_the_template_that_the_change_began_with(world, path):
+    """Not with the easier one that it brings itself; without one with none."""
+    merged(world, "alex/1-x", labels=[LABEL])
+    world.double.push(world.repository, "main", {path: "- [ ] The data owner agrees\n"})
+    world.double.push(world.repository, "alex/2-x", {path: "- [ ] nothing\n"})
+    world.double.open_pull_request(world.repository, "alex/2-x", "Easier", labels=[LABEL])
+
+    assert world.github.opt_out_now(world.repository, 1, LABEL).template == ""
+    assert world.github.opt_out_now(world.repository, 2, LABEL).template == "- [ ] The data owner agrees\n"
+
+
 def test_label_as_it_stands_now_counts_after_the_merge(world):
     """Put on late it is found with who did it; taken off it is gone."""
     merged(world, labels=["docs"])
@@ -214,6 +226,16 @@ def test_where_commits_stand_to_each_other(world):
     assert relation("a" * 40, rewritten) == "diverged"
     assert (relation("main", rewritten), relation("main", world.first)) == ("identical", "behind")
     assert relation("main", ahead) == "diverged"
+
+
+def test_first_parents_are_what_the_branch_pointed_at(world):
+    """A change's own commits are none of them; of a commit that GitHub has forgotten nothing is known."""
+    merge = merged(world, "alex/1-x", commits=3)["merge_commit_sha"]
+    second = world.double.push(world.repository, "main", {"direct.txt": "x"})
+
+    known = list(world.github.first_parents(world.repository, second))
+    assert known[:3] == [second, merge, world.first]
+    assert list(world.github.first_parents(world.repository, "a" * 40)) == []
 
 
 def test_new_branch_counts_as_a_push_of_its_head(world):

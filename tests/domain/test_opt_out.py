@@ -9,7 +9,7 @@ import pytest
 from domain.config import OptOutRule
 from domain.debts import incur
 from domain.models import OptOut
-from domain.opt_out import Facts, judge, matches, skips_full_evaluation
+from domain.opt_out import CHECKLIST, MARKER, Facts, judge, matches, skips_full_evaluation
 from tests import samples
 
 TICKED = """## What changes
@@ -19,8 +19,8 @@ TICKED = """## What changes
 <!-- drawbridge:opt-out -->
 ## Skipping the full evaluation
 
-- [x] Answers cannot change.
-* [X] I know that this is a debt.
+- [x] Answers cannot change: only documentation, tests or tooling are touched.
+* [X] I know that the skip is shown with my name, and that the evaluation is  owed before production.
 
 **Reason for skipping:** documentation only,
 nothing else
@@ -66,16 +66,33 @@ def test_forbidden_path_is_refused_with_the_file() -> None:
     [
         ("", "its text has no opt-out checklist"),
         (TICKED.replace("<!-- drawbridge:opt-out -->", ""), "its text has no opt-out checklist"),
-        (TICKED.replace("[x] Answers", "[ ] Answers"), 'not ticked: "Answers cannot change."'),
+        (TICKED.replace("[x] Answers", "[ ] Answers"), 'not ticked: "Answers cannot change: only documentation,'),
+        (TICKED.replace("- [x] Answers", "Answers"), 'taken out of the checklist: "Answers cannot change: only'),
         (TICKED.replace("documentation only,\nnothing else", ""), 'no reason is given after "Reason for skipping:"'),
         (TICKED.replace("documentation only,\nnothing else", "<!-- why? -->"), "no reason is given"),
-        ("<!-- drawbridge:opt-out -->\nReason: because", "its opt-out checklist has no boxes"),
-        ("<!-- drawbridge:opt-out -->\n<!--\n- [x] hidden\n-->\nReason: because", "has no boxes"),
+        (f"{MARKER}\nReason: because", 'taken out of the checklist: "I know that the skip is shown with my name'),
+        (f"{MARKER}\n<!--\n- [x] {CHECKLIST[0]}\n-->\nReason: because", 'taken out of the checklist: "Answers'),
     ],
 )
 def test_incomplete_checklist_is_refused_with_what_is_missing(body: str, words: str) -> None:
     """A box that is not there, not ticked, or hidden in a comment; no reason, or only the template's hint."""
     assert words in refusal(body=body)
+
+
+def test_repositorys_own_template_says_what_has_to_be_ticked() -> None:
+    """Its boxes in that section, and no others; a template without the section says nothing about it."""
+    own = f"- [ ] a box of another list\n{MARKER}\n- [ ] The data owner agrees\n- [ ] `flows` stay\n\nReason:\n"
+    done = own.replace("[ ]", "[x]") + "they do"
+
+    assert refusal(template=own) == (
+        'taken out of the checklist: "The data owner agrees"; taken out of the checklist: "`flows` stay"'
+    )
+    assert refusal(template=own, body=done) == ""
+    assert 'taken out of the checklist: "The data owner agrees"' in refusal(
+        template=own, body=done.replace("- [x] The data owner agrees\n", "")
+    )
+    assert refusal(template="## What changes\n") == ""
+    assert 'taken out of the checklist: "Answers' in refusal(template="## What changes\n", body=done)
 
 
 def test_text_with_carriage_returns_reads_alike() -> None:

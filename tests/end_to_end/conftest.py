@@ -90,7 +90,8 @@ FILES = {
 
 OPT_OUT_LABEL = "skip-e2e-evaluation"
 OPT_OUT = """<!-- drawbridge:opt-out -->
-- [x] Answers cannot change.
+- [x] Answers cannot change: only documentation, tests or tooling are touched.
+- [x] I know that the skip is shown with my name, and that the evaluation is owed before production.
 
 Reason for skipping: documentation only
 """

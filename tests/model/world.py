@@ -67,7 +67,7 @@ Words.
 ## Evaluation
 <!-- drawbridge:opt-out -->
 - [{tick}] Answers cannot change: only documentation, tests or tooling are touched.
-- [{tick}] I know that the skip is shown with my name on the release, on GitHub and to the approvers.
+- [{tick}] I know that the skip is shown with my name, and that the evaluation is owed before production.
 
 Reason for skipping: only words in the documentation
 """
