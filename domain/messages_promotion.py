@@ -131,6 +131,19 @@ def gone_back(environment: str, by: str) -> str:
     return f"{environment} was rolled back to this release by {by}"
 
 
+def going_back(release: str, environment: str, again: bool) -> str:
+    """Tell who asked for a rollback what happens now; `again`: it is under way already."""
+    until = "Nobody is promoted to it until somebody lifts the hold."
+    if again:
+        return f"{environment} is going back to {short(release)} already, so nothing new was started. {until}"
+    return f"{environment} goes back to {short(release)} as soon as nothing else is deployed there. {until}"
+
+
+def cancelled(release: str, reason: str) -> str:
+    """Tell who cancelled a release what that means."""
+    return f"{short(release)} goes no further, and what is deployed stays. Push a new commit to release again. {reason}"
+
+
 def no_release_carries(change: int) -> str:
     """Say why a label changes nothing."""
     return f"no release carries change #{change}"

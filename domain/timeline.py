@@ -42,6 +42,11 @@ def approve(environment: str) -> str:
     return f"approve-{environment}"
 
 
+def environments(record: ReleaseRecord) -> tuple[str, ...]:
+    """Return the environments that a release is to pass; none before it knows its config."""
+    return tuple(stage.name.removeprefix("deploy-") for stage in record.stages if stage.name.startswith("deploy-"))
+
+
 def asks_about(stage: str) -> str:
     """Return the environment that a stage asks people about (`override` for an override); nothing for other stages."""
     return OVERRIDE if stage == OVERRIDE else stage.removeprefix("approve-") if stage.startswith("approve-") else ""

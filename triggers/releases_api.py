@@ -16,17 +16,16 @@ from adapters.blobs import Blobs
 from domain import blob_names, release_news, timeline
 from domain.approvals import clean_comment, sign_in_name
 from domain.errors import BadRequest, Conflict, DrawbridgeError, Forbidden, Unavailable
-from domain.messages_promotion import nothing_to_go_back_to, short
+from domain.lanes import Bar
+from domain.messages_promotion import cancelled, going_back, nothing_to_go_back_to, short
 from domain.models import ApprovalRequest, Outcome, ReleaseRecord, Stage
 from settings import Settings, current
 from triggers import forms, rights
 from triggers.answers import action_of_people, done, structured
 from triggers.identity import Person
-from triggers.start import start_once
+from triggers.start import DUPLICATE, is_gone, runs, start_once
 from triggers.traces import keep_refusal
 from triggers.views import Link, message_page, release_url
-
-ENDED = {"Completed", "Failed", "Canceled", "Terminated"}  # what Durable calls an instance that has ended
 
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.releases")
@@ -42,17 +41,14 @@ async def ask_for_rollback(req: func.HttpRequest, client: df.DurableOrchestratio
         blobs = connect.blobs(settings)
         fields = forms.read_fields(req, settings, who, rollback_action(release))
         wanted = await asyncio.to_thread(_want_rollback, blobs, settings, release, fields, who)
-        instance = await _next_rollback(client, release, wanted["environment"])
+        instance = await _next_rollback(client, blobs, release, wanted["environment"])
         decision = await start_once(client, blobs, "rollback", instance, wanted)
         await asyncio.to_thread(_trace_rollback, blobs, instance, wanted)
         structured(log, "rollback", decision=decision, instance=instance, principal=who.name)
         url = f"{settings.public_url}/api/environments"
-        sentence = (
-            f"{wanted['environment']} goes back to {short(release)} as soon as nothing else is deployed there. Nobody "
-            "is promoted to it until somebody lifts the hold."
-        )
+        sentence = going_back(release, wanted["environment"], again=decision == DUPLICATE)
         page = message_page("Rollback", sentence, links=(Link("Follow it", "/api/environments"),))
-        return done(req, {"decision": decision, "instance": instance, "url": url}, page)
+        return done(req, {"decision": decision, "instance": instance, "url": url, "reason": sentence}, page)
 
     return await action_of_people(log, req, "rollback", act)
 
@@ -66,16 +62,17 @@ async def cancel_release(req: func.HttpRequest, client: df.DurableOrchestrationC
         settings, release = current(), req.route_params["id"]
         blobs = connect.blobs(settings)
         fields = forms.read_fields(req, settings, who, cancel_action(release))
-        record = await asyncio.to_thread(_want_cancel, blobs, settings, release, who)
         reason = clean_comment(fields.get("reason", ""))
         why = f"Cancelled by {who.name}" + (f": {reason}" if reason else ".")
-        await _end_instances(client, record, why)
-        await asyncio.to_thread(_close, blobs, settings, release, why, who)
-        structured(log, "cancel", release=release, principal=who.name)
-        view = message_page(
-            "Cancelled", f"{why} What is deployed stays.", links=(Link("Release", release_url(release)),)
-        )
-        return done(req, {"decision": "cancelled", "release": release}, view)
+        record = await asyncio.to_thread(_want_cancel, blobs, settings, release, why, who)
+        await _end_instances(client, blobs, release, why)
+        closed = await asyncio.to_thread(_close, blobs, settings, record, why, who)
+        structured(log, "cancel", release=release, principal=who.name, outcome=closed.outcome)
+        if closed.outcome is not Outcome.CANCELLED:
+            raise _over(closed)
+        sentence = cancelled(closed.id, closed.reason)
+        view = message_page("Cancelled", sentence, links=(Link("Release", release_url(release)),))
+        return done(req, {"decision": "cancelled", "release": release, "reason": sentence}, view)
 
     return await action_of_people(log, req, "cancel", act)
 
@@ -118,20 +115,18 @@ def _want_rollback(
     return {"release": release, "environment": environment, "by": who.name, "reason": reason, "at": at}
 
 
-async def _next_rollback(client: df.DurableOrchestrationClient, release: str, environment: str) -> str:
-    """Name the rollback to start: the first that has not ended, so that a form sent twice is one rollback."""
+async def _next_rollback(client: df.DurableOrchestrationClient, blobs: Blobs, release: str, environment: str) -> str:
+    """Name the rollback to start: the first that is not over, so that a form sent twice is one rollback."""
     number = 1
-    while True:
-        instance = f"{release}.rollback-{environment}-{number}"
-        if not await _has_ended(client, instance):
-            return instance
+    while await is_gone(client, blobs, instance := f"{release}.rollback-{environment}-{number}"):
         number += 1
+    return instance
 
 
 def _trace_rollback(blobs: Blobs, instance: str, wanted: dict[str, str]) -> None:
     audit.record(
         blobs,
-        key=f"{instance}:asked",
+        key=f"{instance}:asked:{wanted['at']}",
         what="rollback-asked",
         who=wanted["by"],
         subject=wanted["release"],
@@ -140,8 +135,11 @@ def _trace_rollback(blobs: Blobs, instance: str, wanted: dict[str, str]) -> None
     )
 
 
-def _want_cancel(blobs: Blobs, settings: Settings, release: str, who: Person) -> ReleaseRecord:
-    """Return the release to cancel. Raises Forbidden, Conflict in words for the person."""
+def _want_cancel(blobs: Blobs, settings: Settings, release: str, why: str, who: Person) -> ReleaseRecord:
+    """Return the release to cancel, which gets into no lane any more. Raises Forbidden, Conflict for the person.
+
+    One that is cancelled is cancelled again, as far as that did not come to its end.
+    """
     record = records.need_record(blobs, release)
     with _traced(blobs, who, release, "cancel"):
         known = lanes.all_lanes(blobs, record.repository)
@@ -149,33 +147,35 @@ def _want_cancel(blobs: Blobs, settings: Settings, release: str, who: Person) ->
         asked = _asked(blobs, {release}, [lane.environment for lane in known])
         if not (_wrote(who, record, settings) or rights.may(who, approvers, settings, asked)):
             raise Forbidden("Only its authors and the approvers of its environments may cancel a release.")
-        if record.outcome is not Outcome.RUNNING:
-            raise Conflict(f"This release is over: {record.outcome.value}. There is nothing to cancel.")
-        _refuse_while_deploying(blobs, record)
+        if record.outcome not in (Outcome.RUNNING, Outcome.CANCELLED):
+            raise _over(record)
+        bar = Bar(record.id, why, datetime.now(UTC).isoformat())
+        lanes.bar(blobs, record.repository, timeline.environments(record), bar)
     return record
 
 
-def _refuse_while_deploying(blobs: Blobs, record: ReleaseRecord) -> None:
-    for lane in lanes.all_lanes(blobs, record.repository):
-        if lane.holder and lane.holder.release == record.id:
-            raise Conflict(
-                f"It is being deployed to {lane.environment} right now, and half a deployment helps nobody. Cancel it "
-                "when that is over; it rolls back by itself when the deployment goes wrong."
-            )
+def _over(record: ReleaseRecord) -> Conflict:
+    return Conflict(f"This release is over: {record.outcome.value}. There is nothing to cancel.")
 
 
-async def _end_instances(client: df.DurableOrchestrationClient, record: ReleaseRecord, why: str) -> None:
-    """Terminate the release, and what waits for its turn or for people: Durable does not end the children with it.
+async def _end_instances(client: df.DurableOrchestrationClient, blobs: Blobs, release: str, why: str) -> None:
+    """Terminate the release, then what waits for its turn or for people: Durable does not end the children with it.
 
     Evaluations and the validation see by themselves that they are cancelled, or end soon: they have jobs to stop.
     """
-    waiting = [stage.instance for stage in timeline.current_stages(record) if _waits(stage)]
-    for instance in (record.id, *waiting):
-        try:
-            await client.terminate(instance, why)
-        except Exception as error:  # the SDK has no narrower class; also for what ended a moment ago
-            if not await _has_ended(client, instance, absent=True):
-                raise Unavailable("The release could not be ended yet: send the form again.") from error
+    await _end(client, release, why)
+    record = await asyncio.to_thread(records.need_record, blobs, release)  # with what it began last
+    for stage in timeline.current_stages(record):
+        if _waits(stage):
+            await _end(client, stage.instance, why)
+
+
+async def _end(client: df.DurableOrchestrationClient, instance: str, why: str) -> None:
+    try:
+        await client.terminate(instance, why)
+    except Exception as error:  # the SDK has no narrower class; also for what ended a moment ago
+        if await runs(client, instance):
+            raise Unavailable("The release could not be ended yet: send the form again.") from error
 
 
 def _waits(stage: Stage) -> bool:
@@ -184,23 +184,12 @@ def _waits(stage: Stage) -> bool:
     )
 
 
-async def _has_ended(client: df.DurableOrchestrationClient, instance: str, absent: bool = False) -> bool:
-    """Say whether an instance is over; `absent` is the answer for one that is not there."""
-    try:
-        status = await client.get_status(instance)
-    except Exception as error:  # the SDK has no narrower class
-        raise Unavailable(f"nobody knows whether {instance} still runs: try again") from error
-    if not status or status.runtime_status is None:
-        return absent
-    return getattr(status.runtime_status, "name", "") in ENDED
-
-
-def _close(blobs: Blobs, settings: Settings, release: str, why: str, who: Person) -> None:
-    record = records.need_record(blobs, release)  # as its story left it
+def _close(blobs: Blobs, settings: Settings, record: ReleaseRecord, why: str, who: Person) -> ReleaseRecord:
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     closed = closing.close_release(blobs, record, why, by=who.name, at=at)
-    running = [stage.name for stage in timeline.current_stages(record)]
-    connect.outbox(settings).post(*release_news.news(closed, running, f"{settings.public_url}/api", {}))
+    stopped = [stage.name for stage in timeline.cut_short(closed)]
+    connect.outbox(settings).post(*release_news.news(closed, stopped, f"{settings.public_url}/api", {}))
+    return closed
 
 
 def _asked(blobs: Blobs, releases: Iterable[str], environments: Iterable[str]) -> list[ApprovalRequest]:

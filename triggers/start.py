@@ -18,6 +18,7 @@ import azure.durable_functions as df
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.errors import DrawbridgeError, Unavailable
+from domain.reconcile import OVER
 
 STARTED, DUPLICATE = "started", "already started"
 
@@ -54,6 +55,28 @@ async def start_once(
         return decision
     await asyncio.shield(attempt)
     return DUPLICATE
+
+
+async def runs(client: df.DurableOrchestrationClient, instance: str) -> bool | None:
+    """Say whether an instance is under way; None when there is none. Raises Unavailable."""
+    try:
+        status = await client.get_status(instance)
+    except Exception as error:  # the SDK has no narrower class
+        raise Unavailable(f"Nobody can say now whether {instance} is under way: try again in a moment.") from error
+    known = status.runtime_status if status else None
+    return None if known is None else known.name not in OVER
+
+
+async def is_gone(client: df.DurableOrchestrationClient, blobs: Blobs, instance: str) -> bool:
+    """Say whether an instance was started and does nothing more: it has ended, or was purged since.
+
+    Raises Unavailable.
+    """
+    running = await runs(client, instance)
+    if running is not None:
+        return not running
+    age = await asyncio.to_thread(_age, blobs, instance)
+    return age > (_LOST_AFTER if instance in _started.get(blobs, {}) else _FORGOTTEN_AFTER)
 
 
 def _remember(started: dict[str, None], instance: str) -> None:

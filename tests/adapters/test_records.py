@@ -66,6 +66,7 @@ def test_release_ends_once(blobs: Blobs) -> None:
     told = closing.close_release(blobs, RUNNING, "Cancelled by maria.", by="maria", at=AT)
 
     assert told == released
+    assert b'"cancelled"' not in b"".join(blobs.read(name) or b"" for name in blobs.names("audit/"))
     assert outcomes(blobs) == (Outcome.RELEASED, [Outcome.RELEASED])
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
-from adapters import connect, lanes, records
+from adapters import closing, connect, lanes, records
+from adapters.blobs import Blobs
 from domain import blob_names, timeline
 from domain.errors import NotFound, Unavailable
-from domain.lanes import Holder, Lane, Occupant
+from domain.lanes import Answer as Turned
+from domain.lanes import Holder, Lane, Occupant, Turn
 from domain.models import Outcome, ReleaseRecord
 from settings import Settings
 from tests import samples
+from tests.domain.test_lanes import ask as enter
 from tests.triggers.edge import Answer, Edge, in_groups, plain_function, record
-from triggers import forms, releases_api, rights
+from triggers import forms, releases_api, rights, start
 from triggers.identity import Person
 
 NOW = "2026-11-23T10:00:00Z"
@@ -82,6 +88,55 @@ def test_rollback_that_runs_is_not_started_again(edge: Edge) -> None:
 
     assert [answer["decision"] for answer in (first, second, third)] == ["started", "already started", "started"]
     assert [answer["instance"][-1] for answer in (first, second, third)] == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize(("days", "remembered", "number"), [(8, False, 2), (8, True, 2), (1, True, 2), (1, False, 1)])
+def test_rollback_that_was_purged_can_be_asked_for_again(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch, days: int, remembered: bool, number: int
+) -> None:
+    """Something runs, once: under its own name where its start may have been lost, else under the next."""
+    in_prod(edge)
+    first = json.loads(go_back(edge, "maria", script=True).html)["instance"]
+    edge.client.known.clear()
+    if not remembered:
+        monkeypatch.setattr(start, "_started", WeakKeyDictionary())
+
+    def age(blobs: Blobs, instance: str) -> timedelta:
+        return timedelta(days=days if instance == first and blobs.exists(blob_names.claim(instance)) else 0)
+
+    monkeypatch.setattr(start, "_age", age)
+    answers = [json.loads(go_back(edge, "maria", script=True).html) for _ in range(2)]
+
+    assert [answer["decision"] for answer in answers] == ["started", "already started"]
+    assert [instance[-1] for _, instance, _ in edge.client.started] == ["1", str(number)]
+
+
+def test_rollback_that_waits_for_weeks_is_not_started_again(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a deployment that does not end, say."""
+    in_prod(edge)
+    go_back(edge, "maria")
+    monkeypatch.setattr(start, "_age", lambda *_: timedelta(days=30))
+
+    assert json.loads(go_back(edge, "maria", script=True).html)["decision"] == "already started"
+    assert len(edge.client.started) == 1
+
+
+def test_answers_say_what_happens_now_and_what_to_do(edge: Edge) -> None:
+    """To people and to scripts, in the same words."""
+    in_prod(edge)
+    first, again = go_back(edge, "maria"), go_back(edge, "maria", script=True)
+    on_its_way(edge)
+    ended = cancel(edge, "alex")
+
+    until = "Nobody is promoted to it until somebody lifts the hold."
+    assert f"prod goes back to c0ffee0 as soon as nothing else is deployed there. {until}" in first.text()
+    assert json.loads(again.html)["reason"] == (
+        f"prod is going back to c0ffee0 already, so nothing new was started. {until}"
+    )
+    assert (
+        "c0ffee0 goes no further, and what is deployed stays. Push a new commit to release again. "
+        "Cancelled by alex@acme.example: wrong branch"
+    ) in ended.text()
 
 
 @pytest.mark.parametrize("who", ["jonas", "alex", "eve@evil.example"])
@@ -275,6 +330,110 @@ def test_release_that_deploys_is_not_cancelled(edge: Edge) -> None:
     assert edge.client.terminated == {}
 
 
+def ask_for_prod(edge: Edge) -> Turned:
+    """Let samples.RELEASE ask for its turn in prod, as its story does."""
+    answers: list[Turned] = []
+
+    def step(lane: Lane) -> Lane:
+        after, entry = enter(lane, Turn(samples.RELEASE, samples.SHA, 10))
+        answers.append(entry.answer)
+        return after
+
+    lanes.change(edge.blobs, samples.REPOSITORY, "prod", step)
+    return answers[-1]
+
+
+def test_release_gets_in_nowhere_once_somebody_cancels_it(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at its lanes and the end of its orchestration it would begin a deployment that nobody ends."""
+    on_its_way(edge)
+    answers: list[Turned] = []
+    terminate = edge.client.terminate
+
+    async def slowly(instance: str, why: str) -> None:
+        answers.append(await asyncio.to_thread(ask_for_prod, edge))
+        await terminate(instance, why)
+
+    monkeypatch.setattr(edge.client, "terminate", slowly)
+    answer = cancel(edge, "alex")
+
+    assert answer.status == 200
+    assert set(answers) == {Turned.BARRED}
+    assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").barred == ()
+
+
+def test_what_the_release_began_last_is_ended_too(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks its approvers while it is being cancelled: Durable does not end the children with it."""
+    on_its_way(edge)
+    terminate = edge.client.terminate
+
+    async def slowly(instance: str, why: str) -> None:
+        if instance == samples.RELEASE:
+            on_its_way(edge, "approve-prod")
+        await terminate(instance, why)
+
+    monkeypatch.setattr(edge.client, "terminate", slowly)
+    cancel(edge, "alex")
+
+    assert list(edge.client.terminated) == [samples.RELEASE, f"{samples.RELEASE}.approve-prod"]
+
+
+def test_cancelling_that_failed_can_be_repeated(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then the release gets in nowhere, and ends by itself when it tries."""
+    on_its_way(edge)
+    with monkeypatch.context() as patch:
+        patch.setattr(edge.client, "terminate", failing(ConnectionError("away")))
+        failed = cancel(edge, "alex")
+    meanwhile = ask_for_prod(edge)
+    repeated = cancel(edge, "alex")
+
+    assert (failed.status, meanwhile, repeated.status) == (503, Turned.BARRED, 200)
+    assert "could not be ended yet: send the form again" in failed.text()
+    assert records.need_record(edge.blobs, samples.RELEASE).outcome is Outcome.CANCELLED
+
+
+def test_cancelling_that_broke_off_behind_the_record_is_finished(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left behind, and the first reason stands, whoever sends the form again."""
+    in_prod(edge)
+    on_its_way(edge)
+    with monkeypatch.context() as patch:
+        patch.setattr(closing, "tidy", failing(Unavailable("blob storage failed")))
+        broken = cancel(edge, "alex")
+    repeated = cancel(edge, "maria")
+
+    assert (broken.status, repeated.status) == (503, 200)
+    assert "Cancelled by alex@acme.example: wrong branch" in repeated.text()
+    assert [trace["who"] for trace in edge.audited("cancelled")] == ["alex@acme.example", "drawbridge"]
+    assert edge.blobs.names("outbox/")
+
+
+def test_release_that_ends_while_it_is_being_cancelled_keeps_its_end(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who wanted to cancel it is told."""
+    known = on_its_way(edge)
+    terminate = edge.client.terminate
+
+    async def late(instance: str, why: str) -> None:
+        records.save_record(edge.blobs, timeline.close(known, Outcome.REJECTED, "maria rejected it.", NOW))
+        await terminate(instance, why)
+
+    monkeypatch.setattr(edge.client, "terminate", late)
+    answer = cancel(edge, "alex")
+
+    assert answer.status == 409
+    assert "This release is over: rejected. There is nothing to cancel." in answer.text()
+    assert lanes.all_lanes(edge.blobs) == []
+
+
+def failing(error: Exception) -> Any:
+    """Return a function that fails."""
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    return fail
+
+
 def test_release_that_is_over_is_not_cancelled(edge: Edge) -> None:
     """Its outcome stays."""
     in_prod(edge)
@@ -294,6 +453,7 @@ def test_release_whose_orchestration_cannot_be_reached_stays(edge: Edge) -> None
     answer = cancel(edge, "alex")
 
     assert answer.status == 503
+    assert f"Nobody can say now whether {samples.RELEASE} is under way: try again in a moment." in answer.text()
     assert records.need_record(edge.blobs, samples.RELEASE).outcome is Outcome.RUNNING
 
 
