@@ -8,13 +8,13 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import connect, lanes, records
-from adapters.blobs import Blobs
+from adapters import branch_order, connect, lanes, records
+from domain.branch_line import Place
 from domain.config import Environment
 from domain.lanes import Answer, Entry, Lane, Turn, enter
 from domain.models import Outcome
 from domain.wire import read
-from settings import current
+from settings import Settings, current
 
 bp = df.Blueprint()
 
@@ -26,18 +26,21 @@ def enter_lane(payload: dict[str, Any]) -> dict[str, Any]:
     Input: {"repository", "environment": config, "turn": Turn}.
     """
     settings = current()
-    look = timedelta(seconds=settings.look_seconds)
-    entry = ask(payload, look, connect.blobs(settings))
+    entry = ask(payload, settings)
     return {**asdict(entry), "look": settings.look_seconds}
 
 
-def ask(wanted: dict[str, Any], look: timedelta, blobs: Blobs) -> Entry:
+def ask(wanted: dict[str, Any], settings: Settings) -> Entry:
     """Take a place in the lane, or in; a release that was ended meanwhile gives it back at once, and is told so."""
+    blobs, look = connect.blobs(settings), timedelta(seconds=settings.look_seconds)
     environment, turn = read(Environment, wanted["environment"]), read(Turn, wanted["turn"])
     entries: list[Entry] = []
 
     def step(lane: Lane) -> Lane:
-        after, entry = enter(lane, turn, environment, datetime.now(UTC), look)
+        mine = Place(turn.sha, turn.position)
+        branch = settings.release_branch.of(wanted["repository"])
+        newer = branch_order.newer_in(lane, turn.release, mine, lambda: connect.github(settings), branch)
+        after, entry = enter(lane, turn, environment, datetime.now(UTC), look, newer)
         entries.append(entry)
         return after
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
-from adapters import audit, connect, debts
+from adapters import audit, branch_order, connect, debts
 from adapters.blobs import Blobs
 from domain import blob_names, opt_out
-from domain.branch_line import AHEAD, BEHIND, DIVERGED, IDENTICAL, Commit, Line, following, position
+from domain.branch_line import Compared, Place, following, position
 from domain.config import OptOutRule
 from domain.errors import DrawbridgeError, NotFound, as_answer
 from domain.git_flow import release_id
@@ -94,45 +94,39 @@ def _remember(wanted: dict[str, Any], origin: Origin, judged: Sequence[OptOut], 
 
 
 def _begin(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> str:
-    """Return where the release's changes begin; asked again, the same, although the line has moved on since."""
+    """Return where the release's changes begin; asked again, the same, although others have started since."""
     name = blob_names.beginning(wanted["release"])
     if not blobs.exists(name):
-        begins = _unheard(wanted["repository"], wanted["sha"], wanted["before"], github, blobs)
+        begins = _heard_of(wanted["repository"], wanted["before"], github, blobs)
         blobs.create_json(name, {"before": begins})  # whoever is first says it for all
     return str(blobs.read_json(name)["before"])
 
 
-def _unheard(repository: str, sha: str, before: str, github: GitHub, blobs: Blobs) -> str:
-    """Go back behind a push that nobody here heard of, further than the release's own.
+def _heard_of(repository: str, before: str, github: GitHub, blobs: Blobs) -> str:
+    """Return the newest commit up to `before` that has a release; `before` itself when none has.
 
     Otherwise the changes of a push whose webhook was lost would be in production, and no release would carry them.
     """
-    newest = _line(repository, blobs).sha
-    unheard = before.strip("0") and not blobs.exists(blob_names.claim(release_id(repository, before)))
-    if unheard and newest and github.relation(repository, newest, sha) == AHEAD:
-        return newest
-    return before
+
+    def is_claimed(sha: str) -> bool:
+        return blobs.exists(blob_names.claim(release_id(repository, sha)))
+
+    if not before.strip("0") or is_claimed(before):
+        return before
+    return next((sha for sha in github.first_parents(repository, before) if is_claimed(sha)), before)
 
 
 def _place(wanted: dict[str, Any], count: int, github: GitHub, blobs: Blobs) -> int:
     """Give the commit its position on the branch, and remember the newest one."""
-    repository, sha, branch = wanted["repository"], wanted["sha"], wanted["branch"]
-    line = _line(repository, blobs)
-    commit = Commit(sha, count)
-    if line.sha:
-        commit = replace(commit, relation=github.relation(repository, line.sha, sha))
-    if commit.relation in (BEHIND, DIVERGED):
-        has = [github.relation(repository, branch, one) in (BEHIND, IDENTICAL) for one in (sha, line.sha)]
-        commit = replace(commit, on_branch=has[0], newest_on_branch=has[1])
-    placed = position(line, commit)
+    repository, sha = wanted["repository"], wanted["sha"]
+    placed: list[Place] = []
 
     def step(kept: Any) -> Any:
-        return asdict(following(read(Line, kept) if kept else Line(), sha, placed))
+        # Asked in here, for the very line that is replaced: two that were placed at once would share a generation.
+        line = read(Place, kept) if kept else Place()
+        compared = branch_order.compare(github, repository, wanted["branch"], sha, line.sha) if line.sha else Compared()
+        placed.append(Place(sha, position(line, count, compared)))
+        return asdict(following(line, placed[-1]))
 
     blobs.change_json(blob_names.line(repository), step)
-    return placed
-
-
-def _line(repository: str, blobs: Blobs) -> Line:
-    kept = blobs.read_json(blob_names.line(repository))
-    return read(Line, kept) if kept else Line()
+    return placed[-1].position

@@ -20,7 +20,8 @@ def look_at_approval(payload: dict[str, Any]) -> dict[str, Any]:
 
     Input: as for look_around; `environment` is the one asked about.
     """
-    blobs = connect.blobs(current())
+    settings = current()
+    blobs = connect.blobs(settings)
     request = records.need_request(blobs, payload["release"], payload["environment"])
     votes = [asdict(vote) for vote in records.read_votes(blobs, request)]
-    return {"request": asdict(request), "votes": votes, "around": look(payload, blobs)}
+    return {"request": asdict(request), "votes": votes, "around": look(payload, settings)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from github.Repository import Repository
 from adapters import github_changes, github_listing, github_marks, github_people, github_refs, github_writes
 from adapters.github_calls import Steady, fetch
 from adapters.github_limits import check_sha
-from adapters.github_origin import Found, find_origin, opt_out_now, relation
+from adapters.github_origin import Found, find_origin, first_parents, opt_out_now, relation
 from domain.asks import OwnCheck
 from domain.changes import ChangeFacts, Check
 from domain.errors import Invalid
@@ -146,6 +146,13 @@ class GitHub:
         place = self._repository(repository)
         target = branch or self._steady.call(lambda: place.default_branch)
         return find_origin(self._steady, repository, place, check_sha(sha), before, opt_out_label, target)
+
+    def first_parents(self, repository: str, sha: str) -> Iterator[str]:
+        """Yield a commit and its first parents, newest first, as far as they are among the last 250 commits up to it.
+
+        Nothing for a commit that GitHub has forgotten.
+        """
+        return first_parents(self._steady, self._repository(repository), sha)
 
     def relation(self, repository: str, base: str, head: str) -> str:
         """Say where `head` stands to `base` (shas or branches): ahead, behind, identical or diverged.

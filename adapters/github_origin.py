@@ -97,6 +97,18 @@ def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> list[Gi
         return []  # a forced push, and GitHub has forgotten what was there before
 
 
+def first_parents(steady: Steady, place: Repository, sha: str) -> Iterator[str]:
+    """Yield a commit and what a branch pointed at before it, newest first; see GitHub.first_parents."""
+    try:
+        commits = steady.call(lambda: list(islice(place.get_commits(sha=sha), COMMITS)))
+    except NotFound:
+        return  # GitHub has forgotten it after a forced push
+    parents = {commit.sha: [parent.sha for parent in commit.parents] for commit in commits}
+    while sha in parents:
+        yield sha
+        sha = next(iter(parents[sha]), "")
+
+
 def relation(steady: Steady, place: Repository, base: str, head: str) -> str:
     """Return where `head` stands to `base`; see GitHub.relation."""
     try:

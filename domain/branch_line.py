@@ -10,43 +10,61 @@ AHEAD, BEHIND, DIVERGED, IDENTICAL = "ahead", "behind", "diverged", "identical" 
 
 
 @dataclass(frozen=True)
-class Line:
-    """The newest commit of a branch that has a position; no `sha` before the first one."""
+class Place:
+    """A commit and its position on the branch; no `sha` before the first one has its place."""
 
     sha: str = ""
     position: int = MOST_COMMITS
 
 
 @dataclass(frozen=True)
-class Commit:
-    """A commit that wants a position. `count` is how many commits lead to it, itself included.
+class Compared:
+    """How a commit stands to another one, as GitHub says it, and which of the two the branch has now.
 
-    `relation` is where it stands to the line's newest, as GitHub says it; then `on_branch` says whether the branch has
-    the commit now, and `newest_on_branch` whether it has the line's newest. Both may be left out when it is ahead.
+    Where it is ahead of the other, or the same, nothing more need be known.
     """
 
-    sha: str
-    count: int
     relation: str = AHEAD
     on_branch: bool = True
-    newest_on_branch: bool = True
+    other_on_branch: bool = True
 
 
-def position(line: Line, commit: Commit) -> int:
-    """Return the commit's position: a newer commit's is greater.
+def position(line: Place, count: int, compared: Compared) -> int:
+    """Return a commit's position, where `count` commits lead to it, itself included. `line` is the newest so far.
 
     A descendant has more commits behind it than its ancestors, so counting them orders what was pushed one on top of
-    the other. Where the branch was rewritten, counts say nothing: what it has now is newer than what it lost.
+    the other. Where the branch was rewritten, counts say nothing: what it has now begins a new generation, and what it
+    lost before it had its place comes into one of its own, below. So within one generation counting never errs.
     """
-    rewrites = line.position // MOST_COMMITS
-    if commit.relation in (BEHIND, DIVERGED):
-        if commit.on_branch and not commit.newest_on_branch:
-            rewrites += 1
-        elif commit.relation == DIVERGED and not commit.on_branch:
-            rewrites -= 1
-    return rewrites * MOST_COMMITS + commit.count
+    generation = line.position // MOST_COMMITS
+    if compared.relation in (BEHIND, DIVERGED):
+        if compared.on_branch and not compared.other_on_branch:
+            generation += 2
+        elif compared.relation == DIVERGED and not compared.on_branch:
+            generation -= 1
+    return generation * MOST_COMMITS + count
 
 
-def following(line: Line, sha: str, placed: int) -> Line:
-    """Return the line with a commit that was placed."""
-    return Line(sha, placed) if placed > line.position or not line.sha else line
+def following(line: Place, placed: Place) -> Place:
+    """Return the newest commit of the branch, now that another one has its place."""
+    return placed if placed.position > line.position or not line.sha else line
+
+
+def counts(one: int, other: int) -> bool:
+    """Say whether two positions tell which commit is newer; otherwise GitHub has to be asked how they stand.
+
+    Origins are found in any order, so of two generations the greater number may well be an ancestor's.
+    """
+    return one // MOST_COMMITS == other // MOST_COMMITS
+
+
+def is_newer(other: Place, mine: Place, compared: Compared) -> bool:
+    """Say whether the other commit is newer than mine, which stands so to it.
+
+    A descendant is newer, and what the branch has is newer than what it lost, also when it was forced back.
+    """
+    if compared.relation in (AHEAD, IDENTICAL):
+        return False
+    if compared.on_branch is not compared.other_on_branch:
+        return compared.other_on_branch
+    return compared.relation == BEHIND or other.position > mine.position

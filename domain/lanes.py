@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain import messages_promotion as messages
+from domain.branch_line import Place, counts
 from domain.config import Environment
 from domain.errors import Conflict
 from domain.models import Deployment, Image
@@ -83,6 +85,7 @@ class Lane:
     approvers: tuple[str, ...] = ()  # as the newest release's config names them
     newest: int = 0  # that release's position
     barred: tuple[Bar, ...] = ()
+    newest_sha: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,21 @@ class Entry:
     own: bool = False  # it waits for something of its own, so nobody waits behind it
 
 
-def enter(lane: Lane, turn: Turn, environment: Environment, now: datetime, look: timedelta) -> tuple[Lane, Entry]:
-    """Let a release in, or say why not. Returns the lane as it stands then. Asked again, a holder is in already."""
-    if turn.position >= lane.newest and not turn.rollback:  # an older config must not bring back who may act here
-        lane = replace(lane, approvers=tuple(environment.approvers), newest=turn.position)
-    entry = _ask(lane, turn, environment, now)
+Newer = Mapping[str, bool]  # by commit: is it newer than the one that asks? As GitHub says it, where counts do not tell
+
+
+def enter(
+    lane: Lane, turn: Turn, environment: Environment, now: datetime, look: timedelta, newer: Newer
+) -> tuple[Lane, Entry]:
+    """Let a release in, or say why not. Returns the lane as it stands then. Asked again, a holder is in already.
+
+    `newer` speaks of the commits that `uncounted` names; of one that it leaves out nobody knows yet.
+    """
+    if not turn.rollback and _is_newer(Place(lane.newest_sha, lane.newest), turn.position, newer) is False:
+        # An older config must not bring back who may act here.
+        approvers = tuple(environment.approvers)
+        lane = replace(lane, approvers=approvers, newest=turn.position, newest_sha=turn.sha)
+    entry = _ask(lane, turn, environment, now, newer)
     others = tuple(one for one in lane.waiting if not _is(one, turn.release, turn.rollback))
     if entry.answer is Answer.WAITS:
         return replace(lane, waiting=_in_order((*others, _wait(lane, turn, entry, now, look)))), entry
@@ -161,10 +174,21 @@ def occupy(deployment: Deployment, turn: Turn) -> Occupant:
     return Occupant(turn.release, turn.sha, turn.position, deployment.image, deployment.deployed_at, deployment.url)
 
 
-def overtaken_by(lane: Lane, release: str, position: int) -> str:
-    """Return the newer release that runs in the environment already, or nothing."""
+def uncounted(lane: Lane, release: str, position: int) -> set[Place]:
+    """Return the lane's commits of which counting does not tell whether they are newer than this release's."""
+    there = {Place(lane.newest_sha, lane.newest)} if lane.newest_sha else set()
+    if lane.current and lane.current.release != release:
+        there.add(Place(lane.current.sha, lane.current.position))
+    return {one for one in there if not counts(one.position, position)}
+
+
+def overtaken_by(lane: Lane, release: str, position: int, newer: Newer) -> str | None:
+    """Return the newer release that runs in the environment already, "" without one, None when nobody knows yet."""
     current = lane.current
-    return current.release if current and current.position > position and current.release != release else ""
+    if current is None or current.release == release:
+        return ""
+    past = _is_newer(Place(current.sha, current.position), position, newer)
+    return None if past is None else current.release if past else ""
 
 
 def place_in_line(lane: Lane, release: str) -> int:
@@ -172,17 +196,29 @@ def place_in_line(lane: Lane, release: str) -> int:
     return next((number for number, one in enumerate(lane.waiting, 1) if _is(one, release, rollback=False)), 0)
 
 
-def _ask(lane: Lane, turn: Turn, environment: Environment, now: datetime) -> Entry:
+def _ask(lane: Lane, turn: Turn, environment: Environment, now: datetime, newer: Newer) -> Entry:
     if _is(lane.holder, turn.release, turn.rollback):
         return Entry(Answer.ENTERED)
     barred = next((one for one in lane.barred if one.release == turn.release), None)
     if barred and not turn.rollback:
         return Entry(Answer.BARRED, barred.why)
-    newer = overtaken_by(lane, turn.release, turn.position)
-    if newer and not turn.rollback:
-        return Entry(Answer.SUPERSEDED, messages.superseded(environment.name, newer), by=newer)
-    held_back = None if turn.rollback else _own_or_common(lane, turn, environment, now)
+    held_back = None
+    if not turn.rollback:
+        held_back = _overtaken(lane, turn, newer) or _own_or_common(lane, turn, environment, now)
     return held_back or _behind_others(lane, turn, now) or Entry(Answer.ENTERED)
+
+
+def _overtaken(lane: Lane, turn: Turn, newer: Newer) -> Entry | None:
+    past = overtaken_by(lane, turn.release, turn.position, newer)
+    if past is None and lane.current:
+        return Entry(Answer.WAITS, messages.order_unknown(lane.current.release), own=True)
+    return Entry(Answer.SUPERSEDED, messages.superseded(lane.environment, past), by=past) if past else None
+
+
+def _is_newer(other: Place, position: int, newer: Newer) -> bool | None:
+    if not other.sha or counts(other.position, position):
+        return other.position > position
+    return newer.get(other.sha)
 
 
 def _own_or_common(lane: Lane, turn: Turn, environment: Environment, now: datetime) -> Entry | None:

@@ -76,7 +76,8 @@ def next_step(record: ReleaseRecord) -> str:
         Outcome.FAILED: "Fix it in a new change: a commit has one release, and the next merge starts the next.",
         Outcome.REJECTED: "Talk to the approver who rejected it, then bring a new change.",
         Outcome.EXPIRED: "Nobody decided in time. Bring the commit again with a new merge, and tell the approvers.",
-        Outcome.SUPERSEDED: "Nothing to do: the newer release brings this commit's changes too.",
+        Outcome.SUPERSEDED: "Nothing to do: the newer release brings this commit's changes too. Those that a forced "
+        "push took off the branch come with a new change only.",
         Outcome.CANCELLED: "Bring the commit again with a new merge when it should go out after all.",
         Outcome.RUNNING: "",
     }[record.outcome]

@@ -15,7 +15,13 @@ def superseded(environment: str, newer: str) -> str:
 
 def superseded_reason(environment: str, newer: str) -> str:
     """Say why the release ended."""
-    return f"A newer commit reached {environment} first: {short(newer)}. It holds this one's changes too."
+    lost = "unless a forced push took them off the branch"
+    return f"A newer commit reached {environment} first: {short(newer)}. It holds this one's changes too, {lost}."
+
+
+def order_unknown(there: str) -> str:
+    """Say why nobody can say yet whose turn it is."""
+    return f"the branch was rewritten, and GitHub has to say whether {short(there)}, which runs there, is newer"
 
 
 def held(by: str, reason: str) -> str:

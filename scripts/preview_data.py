@@ -288,7 +288,7 @@ def opted_out() -> ReleaseRecord:
 
 def superseded() -> ReleaseRecord:
     laid = tuple(replace(stage, state=C) if stage.state in (R, W) else stage for stage in APPROVING)
-    reason = "A newer commit reached prod first: 9b07d3e. It holds this one's changes too."
+    reason = messages.superseded_reason("prod", "release-contoso.helpdesk-9b07d3e")
     newer = f"release-contoso.helpdesk-{BASELINE_SHA}"
     return record(Outcome.SUPERSEDED, laid, reason=reason, superseded_by=newer, evaluations=(minimal(),))
 

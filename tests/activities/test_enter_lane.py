@@ -9,16 +9,17 @@ import pytest
 from activities.enter_lane import enter_lane
 from activities.leave_lane import leave_lane
 from adapters import closing, lanes, records
+from domain.branch_line import MOST_COMMITS
 from domain.config import Environment
-from domain.lanes import Turn, occupy
+from domain.lanes import Occupant, Turn, occupy
 from domain.models import Outcome
 from tests import samples
 from tests.activities.conftest import World, run
 
 
-def enter(world: World, rollback: bool = False) -> str:
+def enter(world: World, rollback: bool = False, position: int = 4) -> str:
     """Let the world's release ask for its turn in prod."""
-    turn = Turn(world.record.id, world.record.commit.sha, 4, rollback=rollback)
+    turn = Turn(world.record.id, world.record.commit.sha, position, rollback=rollback)
     order = {
         "repository": world.repository,
         "environment": Environment(name="prod", approvers=["maria"]).model_dump(mode="json"),
@@ -81,3 +82,37 @@ def test_rollback_whose_release_ends_meanwhile_says_what_runs_now(world: World) 
     assert lane.holder is None
     assert lane.current
     assert lane.current.release == world.record.id
+
+
+def occupied(world: World, sha: str, position: int) -> None:
+    """Let another commit run in prod."""
+    there = Occupant(f"release-{sha}", sha, position, samples.IMAGE, "2026-11-23T08:00:00Z")
+    lanes.change(world.blobs, world.repository, "prod", lambda lane: replace(lane, current=there))
+
+
+def test_ancestor_whose_position_turned_round_never_replaces_its_descendant(world: World) -> None:
+    """Its origin was found late, among forced pushes; within one generation GitHub is not even asked."""
+    occupied(world, world.merge()["merge_commit_sha"], 2 * MOST_COMMITS + 5)
+
+    assert enter(world, position=4 * MOST_COMMITS + 4) == "superseded"
+    world.double.fault(status=503, times=100)
+    assert enter(world, position=2 * MOST_COMMITS + 4) == "superseded"
+
+
+def test_what_the_branch_has_replaces_what_it_lost_whatever_the_positions(world: World) -> None:
+    """A forced push took away what runs there, or went back behind it."""
+    first = world.record.commit.sha
+    occupied(world, world.merge()["merge_commit_sha"], 4 * MOST_COMMITS + 5)
+    world.double.move_branch(world.repository, "main", first)
+
+    assert enter(world, position=2 * MOST_COMMITS + 4) == "entered"
+
+
+def test_release_waits_for_github_to_say_which_commit_is_newer(world: World) -> None:
+    """Nobody guesses: it looks again, and the page says what it waits for."""
+    occupied(world, world.merge()["merge_commit_sha"], 2 * MOST_COMMITS + 5)
+    world.double.fault(status=429, retry_after=600, times=10)
+
+    assert enter(world, position=4 * MOST_COMMITS + 4) == "waits"
+    world.double.clear_faults()
+    assert enter(world, position=4 * MOST_COMMITS + 4) == "superseded"

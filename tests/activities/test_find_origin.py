@@ -10,8 +10,9 @@ import pytest
 
 from activities.find_origin import find_origin
 from activities.weigh_toggle import weigh_toggle
-from adapters import debts, records
+from adapters import branch_order, debts, records
 from domain import blob_names, timeline
+from domain.branch_line import counts
 from domain.config import OptOutRule
 from domain.debts import incur
 from domain.git_flow import ToggleOptOut, release_id
@@ -143,20 +144,79 @@ def test_forced_back_branch_goes_on_from_there(world: World) -> None:
     assert find(world, pushed, before=first)["origin"]["position"] > thrown_away
 
 
+def claim(world: World, sha: str) -> None:
+    """Let a commit have a release."""
+    world.blobs.create(blob_names.claim(release_id(world.repository, sha)), b"{}")
+
+
+def brought(world: World, sha: str, before: str) -> list[int]:
+    """Find the changes that the release of a push brings."""
+    origin = find(world, sha, before, release_id(world.repository, sha))["origin"]
+    return [change["number"] for change in origin["changes"]]
+
+
 def test_changes_of_a_push_that_nobody_heard_of_come_with_the_next(world: World) -> None:
     """Its webhook was lost: they would go out without any release that carries them."""
+    claim(world, world.record.commit.sha)
+    lost, heard = world.merge(), world.merge()
+    carried = [lost["number"], heard["number"]]
+
+    assert brought(world, heard["merge_commit_sha"], lost["merge_commit_sha"]) == carried
+    claim(world, lost["merge_commit_sha"])  # it was late only; an activity that runs again answers as before
+    assert brought(world, heard["merge_commit_sha"], lost["merge_commit_sha"]) == carried
+
+
+def test_push_that_nobody_heard_of_is_carried_in_whatever_order_the_later_ones_are_read(world: World) -> None:
+    """The second of those after it was read first: it begins at the first, which has to carry the lost one."""
+    claim(world, world.record.commit.sha)
+    lost, first, second = world.merge(), world.merge(), world.merge()
+    claim(world, first["merge_commit_sha"])
+    claim(world, second["merge_commit_sha"])
+
+    assert brought(world, second["merge_commit_sha"], first["merge_commit_sha"]) == [second["number"]]
+    assert brought(world, first["merge_commit_sha"], lost["merge_commit_sha"]) == [lost["number"], first["number"]]
+
+
+def test_release_of_the_push_before_is_all_that_has_to_be_known(world: World) -> None:
+    """Where it is there, GitHub is not asked for the branch's commits."""
+    claim(world, world.record.commit.sha)
+    pull = world.merge()
+    known = len(world.double.requests())
+
+    assert brought(world, pull["merge_commit_sha"], world.record.commit.sha) == [pull["number"]]
+    paths = [one["path"] for one in world.double.requests()[known:]]
+    assert not any(f"sha={world.record.commit.sha}" in path for path in paths)
+
+
+def test_first_release_ever_brings_its_own_push_and_not_all_that_was_there(world: World) -> None:
+    """No commit before it has a release."""
+    before, pull = world.merge(), world.merge()
+
+    assert brought(world, pull["merge_commit_sha"], before["merge_commit_sha"]) == [pull["number"]]
+
+
+def test_two_commits_that_are_placed_at_once_share_no_generation_over_a_rewrite(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were forced to main, and the second is placed while the first asks GitHub where it stands."""
     first = world.record.commit.sha
-    find(world, first)
-    lost = world.merge()
-    heard = world.merge()
+    find(world, world.merge()["merge_commit_sha"])
+    lost = world.double.push(world.repository, "main", {"x": "x"}, base=first, force=True)
+    compare, later = branch_order.compare, list[int]()
 
-    for _ in range(2):  # also when the activity runs again, and the line has moved on
-        found = find(world, heard["merge_commit_sha"], lost["merge_commit_sha"], "release-heard")["origin"]
-        assert [change["number"] for change in found["changes"]] == [lost["number"], heard["number"]]
+    def slow(*asked: Any) -> Any:
+        found = compare(*asked)
+        if not later:
+            later.append(0)
+            pushed = world.double.push(world.repository, "main", {"y": "y"}, base=first, force=True)
+            later[0] = find(world, pushed)["origin"]["position"]
+        return found
 
-    world.blobs.create(blob_names.claim(release_id(world.repository, lost["merge_commit_sha"])), b"{}")
-    again = find(world, heard["merge_commit_sha"], lost["merge_commit_sha"], "release-again")["origin"]
-    assert [change["number"] for change in again["changes"]] == [heard["number"]]
+    monkeypatch.setattr(branch_order, "compare", slow)
+    placed = find(world, lost)["origin"]["position"]
+
+    assert placed < later[0]
+    assert not counts(placed, later[0])
 
 
 # Toggles after the merge.

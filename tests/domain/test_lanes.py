@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.branch_line import MOST_COMMITS, Place
 from domain.config import Environment
 from domain.errors import Conflict
 from domain.lanes import (
@@ -26,6 +27,7 @@ from domain.lanes import (
     overtaken_by,
     place_in_line,
     unbar,
+    uncounted,
 )
 from tests import samples
 
@@ -46,7 +48,7 @@ def occupant(number: int) -> Occupant:
 
 def ask(lane: Lane, wanted: Turn, environment: Environment = PROD, now: datetime = NOW) -> tuple[Lane, Entry]:
     """Ask for a turn."""
-    return enter(lane, wanted, environment, now, LOOK)
+    return enter(lane, wanted, environment, now, LOOK, {})
 
 
 EMPTY = Lane("acme/helpdesk", "prod")
@@ -87,8 +89,48 @@ def test_older_commit_never_replaces_a_newer_one() -> None:
 
     assert (entry.answer, entry.by) == (Answer.SUPERSEDED, "release-2")
     assert lane.waiting == ()
-    assert overtaken_by(lane, "release-1", 1) == "release-2"
-    assert overtaken_by(lane, "release-3", 3) == ""
+    assert overtaken_by(lane, "release-1", 1, {}) == "release-2"
+    assert overtaken_by(lane, "release-3", 3, {}) == ""
+
+
+def test_over_a_rewritten_branch_github_says_what_is_newer_whatever_the_positions() -> None:
+    """Until it does, the release waits for that alone, and nobody waits behind it. A rollback asks nobody."""
+    there = replace(EMPTY, current=occupant(2))
+    late = turn(3, position=4 * MOST_COMMITS + 3)
+
+    def answer(lane: Lane, newer: dict[str, bool], wanted: Turn = late) -> tuple[Lane, Entry]:
+        return enter(lane, wanted, PROD, NOW, LOOK, newer)
+
+    lane, entry = answer(there, {})
+    assert entry.why == "the branch was rewritten, and GitHub has to say whether 2, which runs there, is newer"
+    assert not lane.waiting[0].ready
+    assert overtaken_by(there, late.release, late.position, {}) is None
+    assert answer(there, {"2" * 40: False})[1].answer is Answer.ENTERED
+    assert answer(there, {"2" * 40: True})[1].by == "release-2"
+    assert answer(there, {}, replace(late, rollback=True))[1].answer is Answer.ENTERED
+
+
+def test_only_commits_of_another_generation_have_to_be_compared() -> None:
+    """What was pushed one on top of the other is counted, and an outage of GitHub keeps nobody waiting."""
+    lane = replace(ask(EMPTY, turn(1))[0], current=occupant(2))
+    late = 4 * MOST_COMMITS + 3
+
+    assert uncounted(lane, "release-3", 3) == set()
+    assert uncounted(lane, "release-3", late) == {Place("1" * 40, 1), Place("2" * 40, 2)}
+    assert uncounted(lane, "release-2", late) == {Place("1" * 40, 1)}
+
+
+def test_config_of_an_older_commit_never_says_who_may_act_here() -> None:
+    """Nor one of which nobody knows whether it is older; a newer one does at once, while it still waits."""
+    jonas = Environment(name="prod", approvers=["jonas"])
+    lane, _ = ask(EMPTY, turn(2))
+    late = turn(3, position=4 * MOST_COMMITS + 3)
+
+    assert ask(lane, turn(1), jonas)[0].approvers == ("maria",)
+    assert enter(lane, late, jonas, NOW, LOOK, {})[0].approvers == ("maria",)
+    assert enter(lane, late, jonas, NOW, LOOK, {"2" * 40: True})[0].approvers == ("maria",)
+    after = enter(lane, late, jonas, NOW, LOOK, {"2" * 40: False})[0]
+    assert (after.approvers, after.newest_sha) == (("jonas",), late.sha)
 
 
 def test_rollback_goes_back_past_a_hold_and_a_closed_window_but_not_over_a_deployment() -> None:

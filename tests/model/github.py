@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -327,6 +327,15 @@ class MemoryGitHub:
             return Answer(None if now == etag else data, now)
 
         return self._ask("look", repository, answer)
+
+    def first_parents(self, repository: str, sha: str) -> Iterator[str]:
+        def look() -> list[str]:
+            line = [sha] if sha in self.forge.revisions else []
+            while line and (parents := self.forge.revisions[line[-1]].parents):
+                line.append(parents[0])
+            return line
+
+        return iter(self._ask("first_parents", repository, look))
 
     def relation(self, repository: str, base: str, head: str) -> str:
         def look() -> str:

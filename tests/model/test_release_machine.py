@@ -260,19 +260,15 @@ class ReleaseMachine(RuleBasedStateMachine):
         if arrives:
             deliver_all(world)
 
-    @precondition(lambda self: not self.world.trouble.github_away)
-    @step(truth=truths, back=st.integers(1, 3))
-    def rewrite_main(self, world: World, truth: Truth, back: int) -> None:
+    @step(truth=truths, back=st.integers(1, 3), arrives=st.booleans())
+    def rewrite_main(self, world: World, truth: Truth, back: int, arrives: bool) -> None:
         """Somebody rewrites main: some commits are gone, and another one is there."""
-        # Rewritten several times before anybody looks, a branch no longer tells in which order its commits came.
-        deliver_all(world)
-        world.pass_time(HOUR / 4)
         onto = world.forge.branches["main"]
         for _ in range(back):
             onto = (world.forge.revisions[onto].parents or (onto,))[0]
         world.truths[world.forge.rewrite("main", onto, "sam", "Instead")] = truth
-        deliver_all(world)
-        world.pass_time(HOUR / 4)
+        if arrives:
+            deliver_all(world)
 
     @precondition(lambda self: bool(self.world.forge.pulls))
     @step(pick=picks, on=st.booleans(), label=st.sampled_from([LABEL] * 4 + ["bug"]), by=authors)

@@ -6,6 +6,7 @@ made to do; never by what the app says it decided.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -154,7 +155,8 @@ class Watch:
         if request is None:
             return []
         evidence = self.world.stored.read_json(blob_names.evidence(release, environment, request["round"]))
-        digest = approvals._digest(evidence)
+        canonical = json.dumps(evidence, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
         self._require(digest == request["digest"], "the evidence is not what was asked about")
         return [
             one for one in self.ballots if (one.release, one.environment, one.digest) == (release, environment, digest)
@@ -172,12 +174,18 @@ class Watch:
         self._require(not others, f"{others} deploy there as well")
 
     def _check_order(self, name: str, release: str) -> None:
-        """An older commit never replaces a newer one."""
+        """An older commit never replaces a newer one, nor what main has lost what it has."""
         there = self.current(name)
         if there is None or there.release == release:
             return
         mine, theirs = commit_of(release), commit_of(there.release)
-        self._require(mine not in self.world.forge.ancestors(theirs), f"{theirs[:7]} is newer and runs there")
+        forge = self.world.forge
+        main = forge.ancestors(forge.branches["main"])
+        if mine in forge.ancestors(theirs):
+            # Only where main was forced back behind what runs there.
+            self._require(mine in main and theirs not in main, f"{theirs[:7]} is newer and runs there")
+        elif theirs not in forge.ancestors(mine):
+            self._require(mine in main or theirs not in main, f"main has {theirs[:7]}, which runs there, and not this")
 
     def _check_hold(self, name: str) -> None:
         """After a rollback nobody is promoted until somebody lifts the hold."""
@@ -269,22 +277,25 @@ class Watch:
         record = self.record(release)
         self._require(record.outcome.value != "running", f"the release of {sha[:7]} never ended")
         if record.superseded_by:
-            newer = commit_of(record.superseded_by)
-            forge = self.world.forge
-            # What a forced push took off the branch may give way to anything that stayed.
-            stayed = record.commit.sha in forge.ancestors(forge.branches["main"])
-            older = newer in forge.ancestors(record.commit.sha)
-            self._require(not (stayed and older), f"{sha[:7]} was superseded by its own ancestor {newer[:7]}")
+            newer, forge = commit_of(record.superseded_by), self.world.forge
+            lost = record.commit.sha not in forge.ancestors(forge.branches["main"])
+            self._require(newer not in forge.ancestors(record.commit.sha), f"{sha[:7]} gave way to its ancestor")
+            holds = record.commit.sha in forge.ancestors(newer)
+            self._require(holds or lost, f"{sha[:7]} gave way to {newer[:7]}, which does not hold it")
         places = _places(record)
         for place in places:
             marker = CHANGE if record.changes else release
             body = self.world.forge.comments.get((place, marker), [""])[-1]
             self._require(self._says(body, place), f"the last that {place} was told: {body[:200]!r}")
         change = next((one.number for one in self.world.forge.pulls.values() if one.merge_sha == sha), None)
-        # Of a release that ended before GitHub said what its commit is, the commit is told. A push that nobody heard of
-        # is carried by a later release; which changes that one names depends on the order in which pushes are read.
-        own = release == _release(sha) and record.stages[0].state is StageState.PASSED
-        self._require(change is None or change in places or not own, f"change #{change} is told of no release")
+        # Of a release that ended before GitHub said what its commit is, the commit is told.
+        known = record.stages[0].state is StageState.PASSED
+        self._require(change is None or change in self._told() or not known, f"change #{change} is told of no release")
+
+    def _told(self) -> set[int]:
+        """Return the changes that any release names."""
+        records = [self.record(name.split("/")[1]) for name in self._records()]
+        return {change.number for one in records for change in one.changes}
 
     def _says(self, body: str, place: Any) -> bool:
         """Say whether a comment tells how a release of this commit or change ended."""
