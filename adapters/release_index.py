@@ -53,6 +53,15 @@ def read_page(blobs: Blobs, number: int) -> tuple[tuple[Row, ...], int, int]:
     return release_rows.rows_of_page(head, number, parts), number, release_rows.pages(head.total)
 
 
+def running(blobs: Blobs) -> list[str]:
+    """List the releases that are not over, oldest first. While the list cannot be used, all records are read."""
+    try:
+        rows = _read_head(blobs).rows
+    except ValueError:
+        rows = release_rows.in_order(_all_rows(blobs))
+    return [row.id for row in rows if not row.over]
+
+
 def _put(blobs: Blobs, row: Row) -> Head:
     head = _change(blobs, lambda kept: release_rows.put(kept, row))
     if any(one.id == row.id for one in head.rows):

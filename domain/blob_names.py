@@ -28,6 +28,11 @@ def claim(instance: str) -> str:
     return f"claims/{instance}"
 
 
+def starting(instance: str) -> str:
+    """Name the note that an instance may be claimed and not started yet."""
+    return f"starting/{instance}"
+
+
 def record(release: str) -> str:
     """Name a release's record."""
     return f"releases/{release}/record.json"
@@ -151,7 +156,6 @@ def _round(number: int) -> str:
 # What the reconciler remembers beside the repositories; their names have a dot, these have none.
 SEEN_PASS = "seen/pass.json"  # noqa: S105 - nothing secret
 SEEN_DELIVERIES = "seen/deliveries.json"
-SEEN_STARTS = "seen/starts.json"
 
 
 def seen(repository: str) -> str:

@@ -14,7 +14,6 @@ AFTER_TROUBLE = 60.0  # seconds until the next pass, when the last one could not
 OVERDUE = 3  # intervals without a pass, then health says so
 RETRIED = ("push", "pull_request", "issue_comment", "check_run", "check_suite")  # deliveries that may start something
 DELIVERIES_KEPT = timedelta(days=3)  # by GitHub
-OVER = ("Completed", "Terminated", "Canceled", "Failed")  # what Durable calls an instance that does nothing more
 _SLACK = timedelta(seconds=1)
 
 
@@ -55,15 +54,6 @@ class Deliveries:
 
     newest: int | None = None  # None: never looked, and the first look only remembers
     retried: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Starts:
-    """Up to when claims were looked at, by storage's clock; which of them were too young, and which releases run."""
-
-    upto: str = ""
-    young: tuple[str, ...] = ()
-    running: tuple[str, ...] = ()
 
 
 def due(last: Pass, now: datetime, every: float) -> bool:

@@ -91,6 +91,8 @@ async def _attempt(
     # The reconciler finishes the start from this alone when its process dies here.
     order = {"orchestrator": orchestrator, "at": datetime.now(UTC).isoformat(), "input": payload}
     claim = json.dumps(order).encode()
+    # Claims stay for ever: this is how the reconciler finds the few that may not have been started.
+    await asyncio.to_thread(blobs.write, blob_names.starting(instance), b"")
     ours = await asyncio.to_thread(blobs.create, blob_names.claim(instance), claim)
     try:
         if not ours and await _was_started(client, blobs, instance):

@@ -7,11 +7,13 @@ import json
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from azure.core.pipeline.transport import RequestsTransport
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
-from adapters import connect, records
+from adapters import connect, records, release_index
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.errors import Unavailable
@@ -20,8 +22,9 @@ from domain.wire import read
 from settings import Settings
 from tests import samples
 from tests.triggers.edge import FakeDurable
-from triggers import start
+from triggers import lost_starts, start
 from triggers.lost_starts import finish_starts
+from triggers.start import start_once
 
 RELEASE = samples.RELEASE
 
@@ -51,6 +54,7 @@ def claim(blobs: Blobs, instance: str, orchestrator: str = "release") -> dict[st
     """Claim an instance; return the input that it is to be started with."""
     payload = {"repository": "acme/helpdesk", "for": instance}
     order = {"orchestrator": orchestrator, "at": "2026-11-23T09:00:00+00:00", "input": payload}
+    blobs.write(blob_names.starting(instance), b"")
     blobs.create(blob_names.claim(instance), json.dumps(order).encode())
     return payload
 
@@ -78,6 +82,7 @@ def look(client: FakeDurable, blobs: Blobs, app: Settings, times: int = 1) -> No
 
 def test_claim_of_a_story_is_left_to_it(app: Settings, store: Blobs) -> None:
     """Its child would run twice, once without it."""
+    store.write(blob_names.starting("asked-1"), b"")
     store.create_json(blob_names.claim("asked-1"), {"story": "asked-0"})
     client = FakeDurable()
     look(client, store, app, times=2)
@@ -105,6 +110,7 @@ def test_claim_of_before_the_orchestrator_was_written_down_is_a_release(
 ) -> None:
     """There was nothing else then."""
     monkeypatch.setattr(start, "_LOST_AFTER", timedelta(0))
+    store.write(blob_names.starting(RELEASE), b"")
     store.create(blob_names.claim(RELEASE), json.dumps({"at": "2026-11-23T09:00:00+00:00", "input": {}}).encode())
     client = Durable()
     look(client, store, app)
@@ -112,16 +118,56 @@ def test_claim_of_before_the_orchestrator_was_written_down_is_a_release(
     assert client.started == [("release", RELEASE, {})]
 
 
-def test_what_was_started_is_not_looked_at_again(app: Settings, store: Blobs) -> None:
-    """Claims stay for ever: only new ones cost anything."""
-    claim(store, "nightly-acme.helpdesk-2026-11-23", "nightly")
-    client = Durable()
-    client.known["nightly-acme.helpdesk-2026-11-23"] = {}
-    look(client, store, app)
-    kept = store.read_json(blob_names.SEEN_STARTS)
+def test_looking_costs_what_is_new_and_not_what_there_ever_was(
+    app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims and records stay for ever: two requests say that nothing is new, however many there are."""
+    requests: list[str] = []
+    send = RequestsTransport.send
 
-    assert client.started == []
-    assert (kept["young"], kept["running"]) == ([], [])
+    def count(self: RequestsTransport, asked: Any, **options: Any) -> Any:
+        requests.append(unquote(asked.url.partition("?")[2] or asked.url.rpartition("/index/")[2]))
+        return send(self, asked, **options)
+
+    client = Durable()
+    release(store, Outcome.FAILED)
+    for number in range(20):
+        asyncio.run(start_once(client, store, "nightly", f"nightly-{number}", {}))
+    look(client, store, app)
+    monkeypatch.setattr(RequestsTransport, "send", count)
+    look(client, store, app)
+
+    assert len(store.names("claims/")) == 21
+    listed, read_head = requests[:2]
+    assert "prefix=starting/" in listed
+    assert read_head == "releases.json"
+    assert ["claims/" in one for one in requests] == [False, False, True]  # the last one is this test's
+
+
+def test_start_that_is_not_claimed_yet_is_looked_at_again(app: Settings, store: Blobs) -> None:
+    """Whoever noted it may be about to claim it, and may die after that."""
+    store.write(blob_names.starting("asked-1"), b"")
+    client = Durable()
+    look(client, store, app)
+    asked = claim(store, "asked-1", "asked")
+    look(client, store, app)
+    kept = store.names("starting/")
+    client.known["asked-1"] = {}
+    look(client, store, app)
+
+    assert asked
+    assert kept == [blob_names.starting("asked-1")]
+    assert store.names("starting/") == []
+
+
+def test_start_that_nobody_claims_is_given_up(app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process died before the claim: there is nothing to start."""
+    monkeypatch.setattr(lost_starts, "_GIVEN_UP", timedelta(seconds=-1))
+    store.write(blob_names.starting("asked-1"), b"")
+    client = Durable()
+    look(client, store, app)
+
+    assert (client.started, store.names("starting/"), store.names("claims/")) == ([], [], [])
 
 
 @pytest.mark.parametrize(
@@ -169,7 +215,7 @@ def test_release_that_ended_by_itself_keeps_its_end(app: Settings, store: Blobs)
     look(Durable(**{RELEASE: "Failed"}), store, app)
 
     assert outcome(store)[0] is Outcome.FAILED
-    assert store.read_json(blob_names.SEEN_STARTS)["running"] == []
+    assert release_index.running(store) == []
 
 
 def test_release_is_watched_until_it_ends(app: Settings, store: Blobs) -> None:
@@ -178,13 +224,13 @@ def test_release_is_watched_until_it_ends(app: Settings, store: Blobs) -> None:
     client = Durable(**{RELEASE: "Running"})
     look(client, store, app, times=3)
 
-    assert store.read_json(blob_names.SEEN_STARTS)["running"] == [RELEASE]
+    assert release_index.running(store) == [RELEASE]
 
     client.states = {RELEASE: "Terminated"}
     look(client, store, app)
 
     assert outcome(store)[0] is Outcome.CANCELLED
-    assert store.read_json(blob_names.SEEN_STARTS)["running"] == []
+    assert release_index.running(store) == []
 
 
 def test_nothing_is_closed_while_durable_does_not_answer(app: Settings, store: Blobs) -> None:
