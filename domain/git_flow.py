@@ -180,11 +180,17 @@ def decide(event: Event, repositories: Collection[str], release_branch: str, dev
             raise Ignored(f"event {other.name} starts nothing")
 
 
+def gone(repository: str, branch: str, release_branch: str) -> str:
+    """Say what to do about one of the two branches that is not there."""
+    setting = f"DRAWBRIDGE_{'RELEASE' if branch == release_branch else 'DEVELOP'}_BRANCH"
+    return f"branch {branch} of {repository} is gone or renamed: push it, or set {setting} to another"
+
+
 def _pushed(push: Push, release_branch: str, develop_branch: str) -> Action:
     if push.branch not in (release_branch, develop_branch):
         raise Ignored(f"branch {push.branch} is neither {release_branch} nor {develop_branch}")
     if push.after == NO_COMMIT:
-        raise Ignored(f"branch {push.branch} was deleted")
+        raise Ignored(gone(push.repository, push.branch, release_branch))
     if push.branch == develop_branch != release_branch:
         return EvaluationRequest(push.repository, push.after, "minimal", "continuous", asked_by="", key="push")
     return ReleaseRequest(

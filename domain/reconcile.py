@@ -14,6 +14,7 @@ AFTER_TROUBLE = 60.0  # seconds until the next pass, when the last one could not
 OVERDUE = 3  # intervals without a pass, then health says so
 RETRIED = ("push", "pull_request", "issue_comment", "check_run", "check_suite")  # deliveries that may start something
 DELIVERIES_KEPT = timedelta(days=3)  # by GitHub
+OVER = ("Completed", "Terminated", "Canceled", "Failed")  # what Durable calls an instance that does nothing more
 _SLACK = timedelta(seconds=1)
 
 

@@ -116,7 +116,7 @@ def check(settings: Settings) -> str:
     blobs, every = connect.blobs(settings), settings.reconcile_seconds
     seen = {name: github_seen.load(blobs, blob_names.seen(name), Seen) for name in settings.repositories}
     if lost := [words for name, one in seen.items() if (words := reconcile.lost_sight(name, one))]:
-        raise Unavailable(f"GitHub could not be looked at. {' '.join(lost)}")
+        raise Unavailable(f"Not everything on GitHub could be looked at. {' '.join(lost)}")
     last = github_seen.load(blobs, blob_names.SEEN_PASS, Pass)
     if reconcile.overdue(last, datetime.now(UTC), every):
         raise Unavailable(f"GitHub was last looked at {last.began}: check that the timer reconcile_github runs.")
@@ -130,7 +130,8 @@ async def look_at(place: Place, now: datetime) -> bool:
     """
     name = blob_names.seen(place.repository)
     seen = await asyncio.to_thread(github_seen.load, place.blobs, name, Seen)
-    before, used, later, trouble = seen, set[str](), False, ""
+    before, used, later = seen, set[str](), False
+    seen = replace(seen, trouble="")
     for look in (_branches, _changes, _labels, _comments):
         try:
             seen = await look(place, seen, used)
@@ -138,23 +139,24 @@ async def look_at(place: Place, now: datetime) -> bool:
             later = True
         except DrawbridgeError as error:
             refused(log, error, event="reconcile", repository=place.repository)
-            trouble = trouble or str(error)
+            seen = replace(seen, trouble=seen.trouble or str(error))
             if isinstance(error, Unavailable):
                 break  # the others would wait in vain as well
         except Exception:  # what nobody thought of in one repository must not hide what happens in the others
             log.exception("looking at %s failed", place.repository)
-            trouble = trouble or "It failed in an unexpected way: see this app's log."
-    since = (seen.trouble_since or now.isoformat(timespec="seconds")) if trouble else ""
-    pages = seen.pages if trouble or later else reconcile.still_asked(seen.pages, used)
-    seen = replace(seen, pages=pages, trouble=trouble, trouble_since=since)
+            seen = replace(seen, trouble=seen.trouble or "It failed in an unexpected way: see this app's log.")
+    since = (seen.trouble_since or now.isoformat(timespec="seconds")) if seen.trouble else ""
+    pages = seen.pages if seen.trouble or later else reconcile.still_asked(seen.pages, used)
+    seen = replace(seen, pages=pages, trouble_since=since)
     if seen != before:
         await asyncio.to_thread(github_seen.save, place.blobs, name, seen)
-    return not trouble and not later
+    return not seen.trouble and not later
 
 
 async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
-    """Tell of the moves of the two branches that nobody told of."""
-    for branch in dict.fromkeys(place.settings.branches(place.repository)):
+    """Tell of the moves of the two branches that nobody told of, and note one that is not there."""
+    branches = place.settings.branches(place.repository)
+    for branch in dict.fromkeys(branches):
         path = github_listing.branch_path(branch)
         used.add(path)
         answer = await _in_thread(github_listing.head, place.ask, place.repository, branch, _etag(seen, path))
@@ -163,10 +165,13 @@ async def _branches(place: Place, seen: Seen, used: set[str]) -> Seen:
         before = seen.heads.get(branch)
         if before is not None and answer.data not in ("", before):
             await place.tell(await _in_thread(_push, place, branch, before, answer.data))
+        if not answer.data:
+            seen = replace(seen, trouble=f"The {git_flow.gone(place.repository, branch, branches[0])}.")
         seen = replace(
             seen,
             heads={**seen.heads, branch: answer.data or before or ""},
-            pages={**seen.pages, path: Page(answer.etag)},
+            # Without an etag where there is no branch: each pass is to see that anew.
+            pages={**seen.pages, path: Page(answer.etag if answer.data else "")},
         )
     return seen
 

@@ -101,8 +101,14 @@ def test_where_both_branches_are_one_a_push_releases() -> None:
         (replace(PUSH, repository="evil/helpdesk"), "repository evil/helpdesk is not configured here"),
         (replace(PUSH, branch="sam/12-x"), "branch sam/12-x is neither main nor develop"),
         (replace(PUSH, branch="main2"), "branch main2 is neither main nor develop"),
-        (replace(PUSH, after=NO_COMMIT), "branch main was deleted"),
-        (replace(PUSH, after=NO_COMMIT, branch="develop"), "branch develop was deleted"),
+        (
+            replace(PUSH, after=NO_COMMIT),
+            "branch main of acme/helpdesk is gone or renamed: push it, or set DRAWBRIDGE_RELEASE_BRANCH to another",
+        ),
+        (
+            replace(PUSH, after=NO_COMMIT, branch="develop"),
+            "branch develop of acme/helpdesk is gone or renamed: push it, or set DRAWBRIDGE_DEVELOP_BRANCH to another",
+        ),
         (OtherEvent("star.created", HELPDESK, "d"), "event star.created starts nothing"),
         (OtherEvent("ping", "", "d"), "repository (none) is not configured here"),
         (replace(CHANGE, draft=True), "change 7 is a draft"),

@@ -11,6 +11,7 @@ def test_without_webhooks_a_merge_is_released_and_an_open_change_validated(syste
     """The delay is the interval; health says where events come from."""
     system.host.kill()
     system.environment |= {"DRAWBRIDGE_GITHUB_EVENTS": "poll", "DRAWBRIDGE_RECONCILE_SECONDS": "1"}
+    system.environment |= {"DRAWBRIDGE_DEVELOP_BRANCH": "main"}  # this repository has no other
     system.start_host()
     # Not before the first look: it only remembers.
     system.wait("the first look", lambda: system.blobs.exists("seen/acme.echo.json"))

@@ -290,6 +290,39 @@ def test_deleted_branch_starts_nothing_and_is_known_when_it_returns(world: World
     assert [one["sha"] for one in world.started("scheduled_evaluation")] == [sha]
 
 
+@pytest.mark.parametrize(("branch", "setting"), [("main", "RELEASE_BRANCH"), ("develop", "DEVELOP_BRANCH")])
+def test_branch_that_is_gone_is_told_until_it_is_back(world: World, branch: str, setting: str) -> None:
+    """Nothing would be released or evaluated, and nobody would know why. The other branch is looked at all the same."""
+    world.double.delete_branch(world.repository, branch)
+    for _ in range(2):
+        world.reconcile()
+    since = world.seen().trouble_since.replace("+", ".")
+    told = rf"{world.repository}, since {since}: The branch {branch} of .* is gone .* set DRAWBRIDGE_{setting} "
+    with pytest.raises(Unavailable, match=told):
+        reconcile.check(world.settings)
+    sha = world.push("develop" if branch == "main" else "main")
+    world.reconcile()
+
+    assert [payload["sha"] for _, _, payload in world.client.started] == [sha]
+
+    world.double.move_branch(world.repository, branch, world.first)
+    world.reconcile()
+
+    assert reconcile.check(world.settings).startswith("webhooks;")
+    assert len(world.client.started) == 1
+
+
+def test_branch_that_a_setting_names_wrongly_is_told(world: World) -> None:
+    """From the first look on."""
+    world.settings = replace(world.settings, release_branch=Branch("mian"))
+    world.reconcile()
+
+    with pytest.raises(
+        Unavailable, match=r"The branch mian of .* push it, or set DRAWBRIDGE_RELEASE_BRANCH to another"
+    ):
+        reconcile.check(world.settings)
+
+
 def test_each_repository_is_looked_at_on_its_own_branches(world: World) -> None:
     """One pass over two of them: what is a release branch in one is nobody's in the other."""
     other = replace(world, repository=f"acme/app{next(_numbers)}")
