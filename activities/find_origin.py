@@ -59,7 +59,7 @@ def find(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> Origin:
 def judge(rule: OptOutRule, facts: Facts, repository: str, github: GitHub, blobs: Blobs) -> OptOut:
     """Let the policy judge an opt-out, with what has to be asked for."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    overdue = debts.overdue(debts.all_debts(blobs, repository), now)
+    overdue = debts.overdue(debts.open_debts(blobs, repository), now)
     return opt_out.judge(rule, facts, _may(rule.allowed, facts.by, github), overdue)
 
 

@@ -31,4 +31,4 @@ def incur(wanted: dict[str, Any], blobs: Blobs) -> Debt:
     debt = read(Debt, wanted["debt"])
     lane = lanes.read(blobs, debt.repository, wanted["production"])
     in_production = lane.current.position if lane.current else 0
-    return debts.record(blobs, stack(debt, debts.all_debts(blobs, debt.repository), in_production))
+    return debts.record(blobs, stack(debt, debts.unpaid(blobs, debt.repository), in_production))

@@ -99,6 +99,11 @@ def debts(repository: str = "") -> str:
     return f"debts/{_flat(repository)}/" if repository else "debts/"
 
 
+def unpaid(debt: str) -> str:
+    """Name the note that a debt, named by its blob, is neither paid nor waived; or the prefix of many notes."""
+    return f"unpaid/{debt}"
+
+
 def lane(repository: str, environment: str) -> str:
     """Name who deploys to an environment, who waits, what runs there, and whether promotion is held."""
     return f"{lanes(repository)}{environment}.json"

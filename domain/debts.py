@@ -10,6 +10,7 @@ from domain.config import Config
 from domain.models import Debt, DebtState, ReleaseRecord, Verdict
 
 OWED = frozenset({DebtState.OPEN, DebtState.PAYING})
+UNPAID = OWED | {DebtState.FAILED}  # a verdict is final: whatever stands on a failed one carries it on
 
 
 def incur(record: ReleaseRecord, config: Config, at: str) -> Debt:
@@ -32,11 +33,7 @@ def stack(debt: Debt, others: Iterable[Debt], in_production: int) -> Debt:
 
     `in_production` is the position of what runs there: what went before that is history.
     """
-    under = [
-        one.commit
-        for one in others
-        if one.state in OWED | {DebtState.FAILED} and in_production < one.position < debt.position
-    ]
+    under = [one.commit for one in others if one.state in UNPAID and in_production < one.position < debt.position]
     return replace(debt, on_top_of=tuple(under))
 
 

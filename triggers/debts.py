@@ -13,7 +13,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from adapters import connect
-from adapters.debts import all_debts
+from adapters.debts import recent
 from domain.models import Debt
 from settings import current
 from triggers.answers import page, page_for_people
@@ -25,10 +25,10 @@ log = logging.getLogger("drawbridge.pages")
 
 @bp.route(route="debts", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def debts(req: func.HttpRequest) -> func.HttpResponse:
-    """Show open and settled debts, and who opts out how often."""
+    """Show the debts that are open and those settled in the last year, and who opts out how often."""
 
     async def show() -> func.HttpResponse:
-        known = await asyncio.to_thread(all_debts, connect.blobs(current()))
+        known = await asyncio.to_thread(recent, connect.blobs(current()))
         if "application/json" in req.headers.get("accept", ""):
             return func.HttpResponse(
                 _as_json(known), mimetype="application/json", headers={"Cache-Control": "no-store"}

@@ -1,4 +1,4 @@
-"""All evaluation debts, and who opts out how often."""
+"""Evaluation debts, and who opts out how often."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from domain.debts import OWED
 from domain.models import Debt, DebtState
 from triggers.views.standing import DebtView, debt_view
 
-SHOWN = 100  # settled debts on the page; the JSON has all
+SHOWN = 100  # settled debts on the page; the JSON has those of a year
 
 
 @dataclass(frozen=True)
