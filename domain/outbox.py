@@ -32,6 +32,7 @@ class Message:
     """The state that something on GitHub should have. URGENT: people wait for it, so it is delivered at once."""
 
     kind: ClassVar[str]
+    named_by: ClassVar[tuple[str, ...]]  # the fields that tell it from others of its kind in the repository
 
     repository: str  # owner/name
     at: str = field(kw_only=True)
@@ -45,7 +46,7 @@ class Message:
     @property
     def key(self) -> tuple[object, ...]:
         """What tells it from others of its kind in the repository."""
-        raise NotImplementedError
+        return tuple(getattr(self, name) for name in self.named_by)
 
     @property
     def writes(self) -> int:
@@ -91,6 +92,7 @@ class Status(Message):
     """
 
     kind = "status"
+    named_by = ("sha", "context")
 
     sha: str
     context: str
@@ -101,11 +103,6 @@ class Status(Message):
     annotations: tuple[Annotation, ...] = ()
     buttons: tuple[Button, ...] = ()
     external_id: str = ""  # the release or change; another one on the same commit gets a check run of its own
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """A context on a commit."""
-        return self.sha, self.context
 
     @property
     def writes(self) -> int:
@@ -136,16 +133,12 @@ class Reply(Message):
     """A new comment on a change, written once and never changed."""
 
     kind = "reply"
+    named_by = ("change", "marker")
 
     change: int
     marker: str
     body: str
     link: str = ""
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """A marker on a change."""
-        return self.change, self.marker
 
 
 @dataclass(frozen=True)
@@ -153,6 +146,7 @@ class DeploymentState(Message):
     """How a release's deployment to an environment goes, in GitHub's own words for states."""
 
     kind = "deployment"
+    named_by = ("environment", "release")
 
     sha: str
     environment: str
@@ -161,11 +155,6 @@ class DeploymentState(Message):
     description: str
     environment_url: str
     log_url: str
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """A release in an environment."""
-        return self.environment, self.release
 
     @property
     def writes(self) -> int:
@@ -195,6 +184,7 @@ class Merge(Message):
     """A change is to be merged as it is at this head and into this branch, and into no other."""
 
     kind = "merge"
+    named_by = ("change", "sha")
 
     change: int
     sha: str  # the head
@@ -202,17 +192,13 @@ class Merge(Message):
     title: str
     base: str  # the branch
 
-    @property
-    def key(self) -> tuple[object, ...]:
-        """A head of a change."""
-        return self.change, self.sha
-
 
 @dataclass(frozen=True)
 class Issue(Message):
     """The one issue with a marker: opened, updated, closed, and opened again when it comes back."""
 
     kind = "issue"
+    named_by = ("marker",)
 
     marker: str
     title: str
@@ -220,11 +206,6 @@ class Issue(Message):
     open: bool
     labels: tuple[str, ...] = ()
     link: str = ""
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """A marker in the repository."""
-        return (self.marker,)
 
 
 KINDS: dict[str, type[Message]] = {
