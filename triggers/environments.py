@@ -58,12 +58,10 @@ async def lift_hold(req: func.HttpRequest) -> func.HttpResponse:
         fields = forms.read_fields(req, settings, who, lift_action(repository, environment))
         await asyncio.to_thread(_lift, connect.blobs(settings), settings, repository, environment, who, fields)
         structured(log, "hold-lifted", repository=repository, environment=environment, principal=who.name)
-        view = message_page(
-            "Hold lifted",
-            f"Releases are promoted to {environment} of {repository} again, the first in line at its next look.",
-            links=(Link("Environments", "/api/environments"),),
-        )
-        return done(req, {"decision": "lifted", "repository": repository, "environment": environment}, view)
+        sentence = f"Releases are promoted to {environment} of {repository} again, the first in line at its next look."
+        view = message_page("Hold lifted", sentence, links=(Link("Environments", "/api/environments"),))
+        body = {"decision": "lifted", "repository": repository, "environment": environment, "reason": sentence}
+        return done(req, body, view)
 
     return await action_of_people(log, req, "lift", act)
 
@@ -96,7 +94,7 @@ def _lift(
     lane = lanes.read(blobs, repository, environment) if blob_names.is_id(environment) else None
     try:
         if lane is None or not rights.may(who, lane.approvers, settings):
-            raise Forbidden(f"Only the approvers of {environment} may lift its hold.")
+            raise Forbidden(f"Only the approvers of {environment} may lift its hold: ask one of them.")
         lifted: list[Hold] = []
         lanes.change(blobs, repository, environment, lambda found: _without_hold(found, fields.get("hold"), lifted))
     except DrawbridgeError as error:

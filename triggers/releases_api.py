@@ -146,7 +146,7 @@ def _want_cancel(blobs: Blobs, settings: Settings, release: str, why: str, who: 
         approvers = {name for lane in known for name in lane.approvers}
         asked = _asked(blobs, {release}, [lane.environment for lane in known])
         if not (_wrote(who, record, settings) or rights.may(who, approvers, settings, asked)):
-            raise Forbidden("Only its authors and the approvers of its environments may cancel a release.")
+            raise Forbidden("Only its authors and the approvers of its environments may cancel it: ask one of them.")
         if record.outcome not in (Outcome.RUNNING, Outcome.CANCELLED):
             raise _over(record)
         bar = Bar(record.id, why, datetime.now(UTC).isoformat())

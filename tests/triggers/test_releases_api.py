@@ -313,7 +313,7 @@ def test_nobody_else_cancels(edge: Edge) -> None:
     answer = cancel(edge, "jonas")
 
     assert answer.status == 403
-    assert "Only its authors and the approvers of its environments" in answer.text()
+    assert "Only its authors and the approvers of its environments may cancel it: ask one of them." in answer.text()
     assert edge.client.terminated == {}
 
 
@@ -402,7 +402,8 @@ def test_cancelling_that_broke_off_behind_the_record_is_finished(edge: Edge, mon
 
     assert (broken.status, repeated.status) == (503, 200)
     assert "Cancelled by alex@acme.example: wrong branch" in repeated.text()
-    assert [trace["who"] for trace in edge.audited("cancelled")] == ["alex@acme.example", "drawbridge"]
+    assert edge.audited("cancelled")[0]["who"] == "alex@acme.example"
+    assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").barred == ()
     assert edge.blobs.names("outbox/")
 
 
