@@ -37,8 +37,9 @@ from devhost.sample_repository import (
 )
 from devhost.system import APP_PORT, ROOT, System, UpError
 from devhost.up import run_until_stopped
-from devhost.watch import Source, Timeline
+from devhost.watch import Beside, Source, Timeline
 from domain import blob_names, timeline
+from domain.commands import FULL
 from domain.debts import block_production
 from domain.git_flow import release_id
 from domain.messages import stage_title
@@ -46,6 +47,7 @@ from domain.models import DebtState, EvaluationSummary, Outcome, ReleaseRecord, 
 
 STATE = ROOT / ".drawbridge" / "demo"
 LONGEST = 900.0  # seconds one release may take before something must be wrong
+LOOK_EVERY = 1.0  # seconds; each look costs the app a few requests
 PRODUCTION = "prod"
 WORST = 5  # rows to show of those that got worse
 VOTES = {  # who approves what, and says
@@ -82,20 +84,24 @@ class Demo:
         self._blobs = Blobs(system.blob_connection, system.container)
         self._source = Source(self._blobs, system.app_url)
         self._reports = system.state / "reports"
-        self._voted: set[tuple[str, str, str]] = set()  # release, environment, person
+        self._timeline = Timeline(console)
+        self._voted: set[str] = set()  # links; there are new ones when new evidence makes votes void
         self._nights: set[str] = set()  # releases whose debt the night was called for
 
     def run(self) -> int:
         """Send three changes on their way. Returns 0 exactly when each ended as it should."""
         clone_path = ensure_repository(self._system.github)["clone_path"]
         self._keep_night_away()
-        ended = [self._see_through(self._merge(clone_path, BETTER))]
+        better = self._merge(clone_path, BETTER)
+        self._follow(better, until=is_fully_evaluated)
+        owing = self._merge(clone_path, OPTED_OUT)  # life goes on while the first one is on its way to production
+        ended = [self._see_through(better, beside=owing)]
         if went_out(ended[0].record):  # without a baseline the rest would show nothing
-            owing = self._merge(clone_path, OPTED_OUT)
-            self._follow(owing, until=lambda record: record.id in self._nights)
-            worse = self._see_through(self._merge(clone_path, WORSE))  # it needs nobody's night
+            self._turn_to(owing, "which skipped its full evaluation")
+            self._follow(owing, until=waits_for_its_debt)
+            worse = self._see_through(self._merge(clone_path, WORSE), beside=owing)  # it needs nobody's night
             self._show_worse_rows(worse.record)
-            self._console.print(f"\n[bold]Back to “{OPTED_OUT.title}”[/], whose debt the night pays")
+            self._turn_to(owing, "whose debt the night pays")
             ended += [self._see_through(owing), worse]
         self._show_end(ended)
         return 0 if as_they_should([one.record for one in ended]) else 1
@@ -109,31 +115,40 @@ class Demo:
         self._announce(change, number, release)
         return Underway(change, number, release, started)
 
-    def _see_through(self, underway: Underway) -> Ended:
+    def _turn_to(self, underway: Underway, why: str) -> None:
+        self._console.print(f"\n[bold]Back to “{underway.change.title}”[/], {why}", soft_wrap=True)
+
+    def _see_through(self, underway: Underway, beside: Underway | None = None) -> Ended:
         """Follow a release until it is over."""
-        record = self._follow(underway, until=lambda record: record.outcome is not Outcome.RUNNING)
+        record = self._follow(underway, until=lambda record: record.outcome is not Outcome.RUNNING, beside=beside)
         self._console.print(f"  {escape(record.reason)}", soft_wrap=True)
         self._keep_pages(record)
         return Ended(underway.change, record, time.monotonic() - underway.started)
 
-    def _follow(self, underway: Underway, until: Callable[[ReleaseRecord], bool]) -> ReleaseRecord:
-        """Show a release and approve on its way, until it is where it should be or over."""
+    def _follow(
+        self, underway: Underway, until: Callable[[ReleaseRecord], bool], beside: Underway | None = None
+    ) -> ReleaseRecord:
+        """Show a release and act on its way, until it is where it should be or over. `beside` is only shown."""
         deadline = time.monotonic() + LONGEST
-        with Timeline(self._console) as shown:
+        with self._timeline as shown:
             while time.monotonic() < deadline:
                 self._system.check()
                 record = self._source.record(underway.release)
                 if record:
-                    shown.show(record, self._source.progress(record))
-                    self._pay_debt_before_production(record)
+                    shown.show(record, self._source.progress(record), self._seen(beside))
+                    self._call_night(record)
                     self._approve(record, underway.number)
                     if until(record) or record.outcome is not Outcome.RUNNING:
                         return record
                 broken = self._source.failure(underway.release)
                 if broken:
                     raise UpError(f"the release broke: {broken.splitlines()[0][:300]}")
-                time.sleep(0.5)
+                time.sleep(LOOK_EVERY)
         raise UpError(f"the release is not over after {LONGEST:.0f} s: see {self._system.app_url}/api/releases")
+
+    def _seen(self, underway: Underway | None) -> Beside | None:
+        record = self._source.record(underway.release) if underway else None
+        return Beside(underway.change.title, record, self._source.progress(record)) if underway and record else None
 
     def _announce(self, change: ProposedChange, number: int, release: str) -> None:
         self._console.print(f"\n[bold]{change.author} merges “{change.title}”[/]")
@@ -147,14 +162,14 @@ class Demo:
             for login, comment in votes if is_asked(record, environment) and not owes else ():
                 self._vote(record, number, environment, login, comment)
 
-    def _pay_debt_before_production(self, record: ReleaseRecord) -> None:
-        """Let the night come when production waits for a debt: the nightly run pays it."""
-        if record.debt is None or record.id in self._nights or not is_asked(record, PRODUCTION):
+    def _call_night(self, record: ReleaseRecord) -> None:
+        """Let the night come as soon as a debt is there: it pays while the release goes on as far as it may."""
+        if record.debt is None or record.id in self._nights:
             return
         by = record.debt.opt_outs[0]
         self._console.print(
-            f"  prod waits: [bold]{by.by}[/] skipped the full evaluation because “{by.reason}”, and that is a debt. "
-            "The night comes early and pays it ...",
+            f"  [bold]{by.by}[/] skipped the full evaluation because “{escape(by.reason)}”, and that is a debt: "
+            f"{PRODUCTION} waits until it is paid. The night comes early and pays it ...",
             soft_wrap=True,
         )
         self._nights.add(record.id)
@@ -174,19 +189,17 @@ class Demo:
         self._blobs.write_json(blob_names.night_started(REPOSITORY), night)
 
     def _vote(self, record: ReleaseRecord, number: int, environment: str, login: str, comment: str) -> None:
-        if (record.id, environment, login) in self._voted:
-            return
         comments = self._system.github.pull(REPOSITORY, number)["comments"]
         links = [link for entry in comments if (link := approval_link(entry["body"], login, environment))]
-        if not links:
-            return  # not told yet
+        if not links or links[-1] in self._voted:
+            return  # not asked yet, or not anew
         person = self._person(login)
         self._keep(f"{record.commit.sha[:7]}-evidence-{environment}.html", person.open(links[-1]).text)
         try:
             person.vote(links[-1], "approve", comment)
         except PageProblem:
             return  # new evidence has just replaced the link: the next look finds the new one
-        self._voted.add((record.id, environment, login))
+        self._voted.add(links[-1])
         self._console.print(
             f"  [bold]{login}[/] approves {environment} through the form behind the link: “{comment}”", soft_wrap=True
         )
@@ -258,6 +271,16 @@ def is_asked(record: ReleaseRecord, environment: str) -> bool:
     """Say whether the approvers of an environment are asked now."""
     wanted = timeline.approve(environment)
     return any(stage.name == wanted and stage.state is StageState.RUNNING for stage in record.stages)
+
+
+def is_fully_evaluated(record: ReleaseRecord) -> bool:
+    """Say whether the full evaluation has its verdict."""
+    return any(summary.kind == FULL for summary in record.evaluations)
+
+
+def waits_for_its_debt(record: ReleaseRecord) -> bool:
+    """Say whether only its debt keeps a release from production."""
+    return is_asked(record, PRODUCTION) and block_production(record)
 
 
 def paid_before_production(record: ReleaseRecord) -> bool:

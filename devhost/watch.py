@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from adapters import debts
 from adapters.blobs import Blobs
 from domain import blob_names, timeline
 from domain.messages import stage_title
-from domain.models import DebtState, ReleaseRecord, Stage, StageState
+from domain.models import DebtState, Outcome, ReleaseRecord, Stage, StageState
 from domain.nightly import payment_id
 from domain.schedules import running_instance
 from domain.wire import read
@@ -35,6 +36,16 @@ SIGNS = {
     StageState.CANCELLED: "[dim]–[/]",
 }
 QUIET_SECONDS = 15.0  # between two lines about the same stage, where no terminal can be redrawn
+Progress = Mapping[str, Mapping[str, Any]]  # the custom status of each running stage that has one, by its name
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another release that is on its way meanwhile."""
+
+    title: str
+    record: ReleaseRecord
+    progress: Progress
 
 
 class Source:
@@ -51,7 +62,7 @@ class Source:
         kept = self._blobs.read_json(blob_names.record(release))
         return read(ReleaseRecord, kept) if kept else None
 
-    def progress(self, record: ReleaseRecord) -> dict[str, Mapping[str, Any]]:
+    def progress(self, record: ReleaseRecord) -> Progress:
         """Return the custom status of each running stage that has one, by stage name.
 
         A skipped full evaluation has that of the evaluation which pays for it at night.
@@ -84,12 +95,15 @@ class Source:
 
 
 class Timeline:
-    """Draws the stages of one release: redrawn in a terminal, a line for each change elsewhere."""
+    """Draws the stages of one release: redrawn in a terminal, a line for each change elsewhere.
+
+    Entered again it goes on from there; a release that is not over by then leaves nothing behind in a terminal.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live: Live | None = None
-        self._told: dict[str, tuple[StageState, float]] = {}
+        self._told: dict[tuple[str, str], tuple[StageState, float]] = {}  # by release and stage
 
     def __enter__(self) -> Timeline:
         if self._console.is_terminal:
@@ -97,26 +111,50 @@ class Timeline:
             self._live.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if self._live:
+            self._live.transient = self._live.transient and kind is None
             self._live.__exit__(None, None, None)
 
-    def show(self, record: ReleaseRecord, progress: Mapping[str, Mapping[str, Any]]) -> None:
-        """Show how far the release is."""
+    def show(self, record: ReleaseRecord, progress: Progress, beside: Beside | None = None) -> None:
+        """Show how far the release is, and in a line how far another one is."""
         if self._live:
-            self._live.update(stage_table(record, progress))
+            self._live.transient = running = record.outcome is Outcome.RUNNING
+            self._live.update(Group(stage_table(record, progress), *_beside(beside if running else None)))
             return
-        now = datetime.now(UTC).timestamp()
         for stage in record.stages:
-            state, told_at = self._told.get(stage.name, (StageState.WAITING, now))
-            runs = stage.state is StageState.RUNNING or stage.name in progress
-            still_running = runs and stage.state is state and now - told_at >= QUIET_SECONDS
-            if stage.state is not state or still_running:
-                self._told[stage.name] = stage.state, now
-                self._console.print(_line(stage, progress.get(stage.name, {})), soft_wrap=True)
+            self._tell(record, stage, progress)
+        if beside and (busiest := _busiest(beside)):
+            self._tell(beside.record, busiest, beside.progress, beside.title)
+
+    def _tell(self, record: ReleaseRecord, stage: Stage, progress: Progress, title: str = "") -> None:
+        now, key = datetime.now(UTC).timestamp(), (record.id, stage.name)
+        state, told_at = self._told.get(key, (StageState.WAITING, now))
+        runs = stage.state is StageState.RUNNING or stage.name in progress
+        still_running = runs and stage.state is state and now - told_at >= QUIET_SECONDS
+        if stage.state is not state or still_running:
+            self._told[key] = stage.state, now
+            news = replace(stage, detail="") if still_running else stage
+            self._console.print(_line(news, progress.get(stage.name, {}), title), soft_wrap=True)
 
 
-def stage_table(record: ReleaseRecord, progress: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+def _beside(beside: Beside | None) -> list[Text]:
+    stage = _busiest(beside) if beside else None
+    if beside is None or stage is None:
+        return []
+    return [Text.from_markup(_line(stage, beside.progress.get(stage.name, {}), beside.title))]
+
+
+def _busiest(beside: Beside) -> Stage | None:
+    """Return the stage that says most about a release now: one that counts rows, else one that runs."""
+    stages = [
+        stage for stage in beside.record.stages if stage.state is StageState.RUNNING or stage.name in beside.progress
+    ]
+    counted = [stage for stage in stages if beside.progress.get(stage.name, {}).get("total")]
+    return next(iter(counted or stages), None)
+
+
+def stage_table(record: ReleaseRecord, progress: Progress) -> RenderableType:
     """Draw every stage with its state, its time and what is known about it."""
     table = Table.grid(padding=(0, 1))
     table.add_column(width=1)
@@ -133,22 +171,30 @@ def stage_table(record: ReleaseRecord, progress: Mapping[str, Mapping[str, Any]]
 def _rows_done(stage: Stage, status: Mapping[str, Any]) -> RenderableType | None:
     if not status.get("total"):
         return None
-    done, total = int(status.get("done", 0)), int(status["total"])
     bar = Table.grid(padding=(0, 1))
-    bar.add_row(ProgressBar(total=total, completed=done, width=30), f"{done} of {total}{_made_up_for(stage)}")
-    return Group(bar)
+    done, total = int(status.get("done", 0)), int(status["total"])
+    bar.add_row(ProgressBar(total=total, completed=done, width=20), _counted(stage, status))
+    return bar
 
 
-def _line(stage: Stage, status: Mapping[str, Any]) -> str:
-    if status.get("total"):
-        words = (_seconds(stage), f"{status['done']} of {status['total']} rows{_made_up_for(stage)}")
-    else:
-        words = (_seconds(stage), escape(stage.detail))
-    return f"  {SIGNS[stage.state]} {stage_title(stage.name)} {' '.join(word for word in words if word)}"
+def _line(stage: Stage, status: Mapping[str, Any], title: str = "") -> str:
+    known = _counted(stage, status) if status.get("total") else escape(stage.detail)
+    whose = f"beside it, “{escape(title)}”:" if title else ""
+    words = (whose, stage_title(stage.name), _seconds(stage), known)
+    return f"  {SIGNS[stage.state]} {' '.join(word for word in words if word)}"
 
 
-def _made_up_for(stage: Stage) -> str:
-    return ", made up for at night" if stage.state is StageState.SKIPPED else ""
+def _counted(stage: Stage, status: Mapping[str, Any]) -> str:
+    """Say how many rows are done, and when the last one probably is."""
+    unit = " steps" if stage.name == timeline.VALIDATE else " rows"
+    at_night = ", made up for at night" if stage.state is StageState.SKIPPED else ""
+    return f"{status.get('done', 0)} of {status['total']}{unit}{at_night}{_left(status.get('expected_end'))}"
+
+
+def _left(expected_end: str | None) -> str:
+    end = datetime.fromisoformat(expected_end) if expected_end else None
+    seconds = (end - datetime.now(UTC)).total_seconds() if end else 0
+    return f", about {seconds:.0f} s left" if seconds >= 1 else ""
 
 
 def _seconds(stage: Stage) -> str:

@@ -6,9 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from devhost.demo import as_they_should, paid_before_production, was_stopped_by_gates, went_out
+from devhost.demo import (
+    as_they_should,
+    is_fully_evaluated,
+    paid_before_production,
+    waits_for_its_debt,
+    was_stopped_by_gates,
+    went_out,
+)
 from domain.debts import incur
-from domain.models import DebtState, Outcome, Verdict
+from domain.models import DebtState, Outcome, Stage, StageState, Verdict
 from scripts import preview_data as data
 from tests import samples
 
@@ -62,3 +69,24 @@ def test_all_three_must_end_as_they_should():
     assert as_they_should([data.released(), paid(), stopped])
     assert not as_they_should([data.released(), data.released(), stopped])
     assert not as_they_should([data.released(), paid()])
+
+
+def test_only_a_full_evaluation_ends_the_first_act():
+    """The minimal one comes long before, while there is nothing to overlap yet."""
+    assert is_fully_evaluated(replace(data.released(), evaluations=(replace(data.minimal(), kind="full"),)))
+    assert not is_fully_evaluated(replace(data.released(), evaluations=(data.minimal(),)))
+
+
+@pytest.mark.parametrize(
+    ("stage", "state", "expected"),
+    [
+        ("approve-prod", DebtState.PAYING, True),
+        ("approve-prod", DebtState.PAID, False),
+        ("approve-nonprod", DebtState.PAYING, False),
+    ],
+)
+def test_a_release_waits_for_its_debt_where_production_is_next(stage, state, expected):
+    """Before, it goes on although it owes; after the payment it waits for people."""
+    record = replace(paid(state=state), stages=(Stage(stage, StageState.RUNNING),))
+
+    assert waits_for_its_debt(record) is expected
