@@ -133,10 +133,10 @@ def check(blobs: Blobs, now: float) -> None:
     if late:
         why = outbox_turn.why_away(blobs)
         raise Unavailable(f"GitHub has not taken {_messages(len(late))} for {LATE / 60:.0f} minutes. {why}".strip())
-    fresh = [name for age, name in _refused(blobs) if age < FRESH]
-    newest = _read(blobs, Refusal, fresh[0]) if fresh else None
+    fresh = (_read(blobs, Refusal, name) for age, name in _refused(blobs) if age < FRESH)
+    newest = next((one for one in fresh if one and not one.expected), None)  # there may be thousands: read only a few
     if newest:
-        raise Forbidden(f"GitHub refused {_messages(len(fresh))} today, the last one: {newest.reason}")
+        raise Forbidden(f"GitHub refused messages today, the last one: {newest.reason}")
 
 
 def _refused(blobs: Blobs) -> list[tuple[float, str]]:
@@ -204,8 +204,10 @@ def _settle(turn: Turn, blobs: Blobs, github: Writer, queued: Queued, etag: str)
     except LostTurn:
         raise
     except DrawbridgeError as error:
-        log.error("GitHub refused the %s %s: %s", message.kind, message.subject, error)
-        _refuse(blobs, Refusal(message.subject, str(error), message.digest, turn.now()))
+        expected = outbox.is_expected(message, error)
+        level = logging.INFO if expected else logging.ERROR
+        log.log(level, "GitHub refused the %s %s: %s", message.kind, message.subject, error)
+        _refuse(blobs, Refusal(message.subject, str(error), message.digest, turn.now(), expected))
         blobs.remove(name, etag)
         return [False]
     except Exception:  # a fault of ours in one message must not keep the others from GitHub

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from domain.errors import Conflict
 from domain.wire import read
 
 PAUSE = 15.0  # seconds that a message waits for a newer one which makes it needless, unless it is urgent
@@ -265,6 +266,7 @@ class Refusal:
     reason: str
     digest: str
     when: float
+    expected: bool = False  # people went on meanwhile: nothing is broken
 
 
 @dataclass(frozen=True)
@@ -361,6 +363,11 @@ def due(waiting: Iterable[Queued], now: float) -> list[Queued]:
 def failed(queued: Queued, now: float) -> Queued:
     """Try a message again later, and later each time: something in it may be what GitHub breaks at."""
     return replace(queued, tries=queued.tries + 1, not_before=now + _back_off(queued.tries, LONGEST_BACK_OFF))
+
+
+def is_expected(message: Message, error: Exception) -> bool:
+    """Say whether a refusal is everyday life: what was to be merged got a new head, a new base or was closed."""
+    return isinstance(message, Merge) and isinstance(error, Conflict)
 
 
 def believe(at: float, now: float, longest: float) -> float:

@@ -12,8 +12,8 @@ import pytest
 from adapters import outbox, outbox_turn
 from adapters.blobs import Blobs
 from adapters.outbox import Drained, Outbox, drain
-from domain.errors import Forbidden, SignedOut, Unavailable
-from domain.outbox import Comment, Delivered, Message, Refused, Status, Told, Written
+from domain.errors import Conflict, Forbidden, SignedOut, Unavailable
+from domain.outbox import Comment, Delivered, Merge, Message, Refused, Status, Told, Written
 from tests.model.memory import MemoryBlobs
 
 START = 1_800_000_000.0
@@ -423,10 +423,35 @@ def test_health_hears_of_refusals_for_a_day(scribe: Scribe, clock: Clock) -> Non
         box.drain()
         clock.at += 60
 
-    with pytest.raises(Forbidden, match=r"refused 2 messages today, the last one: github.example forbids it \(403"):
+    with pytest.raises(Forbidden, match=r"refused messages today, the last one: github.example forbids it \(403"):
         outbox.check(box.blobs, clock())
     clock.at += 86_400
     outbox.check(box.blobs, clock())
+
+
+def test_merge_that_came_too_late_is_no_alarm(scribe: Scribe, clock: Clock) -> None:
+    """Somebody pushed meanwhile: health hears of a merge that was forbidden, never of one that was overtaken."""
+    box = kept_in_memory(scribe, clock)
+    late, forbidden = (
+        Merge("acme/helpdesk", 1, sha * 40, "squash", "", "main", at="2027-01-15T08:00:00Z", urgent=True)
+        for sha in ("a", "b")
+    )
+    scribe.failing = {late.subject: Conflict("#1 has a new head."), forbidden.subject: Forbidden("403 protected.")}
+    box.post(late)
+    box.drain()
+    outbox.check(box.blobs, clock())
+    clock.at += 60
+    box.post(forbidden)
+    box.drain()
+    clock.at += 60
+    later = replace(late, sha="c" * 40)
+    scribe.failing[later.subject] = Conflict("#1 has a new head.")
+    box.post(later)
+    box.drain()
+
+    assert outbox.outcome(box.blobs, late) == Refused("#1 has a new head.")
+    with pytest.raises(Forbidden, match=r"the last one: 403 protected\."):
+        outbox.check(box.blobs, clock())
 
 
 def test_refusals_of_long_ago_are_forgotten(scribe: Scribe, clock: Clock) -> None:
