@@ -8,10 +8,11 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.tell_change import DRAIN_SECONDS
-from adapters import connect
+from adapters import audit, connect
 from adapters.outbox import Outbox, outcome
+from domain.audit import APP
 from domain.errors import DrawbridgeError
-from domain.outbox import Merge, Refused
+from domain.outbox import Delivered, Merge, Refused
 from settings import current
 
 bp = df.Blueprint()
@@ -35,4 +36,18 @@ def ask(message: Merge, outbox: Outbox) -> dict[str, Any]:
         with contextlib.suppress(DrawbridgeError):  # it is kept: the timer delivers it
             outbox.drain(DRAIN_SECONDS)
     answer = outcome(outbox.blobs, message)
+    if isinstance(answer, Delivered):
+        trace(message, outbox)
     return {"waits": answer is None, "refused": answer.reason if isinstance(answer, Refused) else ""}
+
+
+def trace(merge: Merge, outbox: Outbox) -> None:
+    """Record that nobody in person merged the change, and at which head."""
+    audit.record(
+        outbox.blobs,
+        key=f"{merge.repository.lower()}:merged:{merge.change}:{merge.sha}",
+        what="merged",
+        who=APP,
+        subject=f"{merge.repository}#{merge.change}",
+        details={"commit": merge.sha, "branch": merge.base, "method": merge.method},
+    )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from adapters.blobs import Blobs
 from domain import audit, blob_names
-from domain.audit import CONTINUED, Head, Note, Record, Report
+from domain.audit import CONTINUED, Head, Note, Record, Report, What
 from domain.errors import Unavailable
 
 ATTEMPTS = 300  # each lost one means that another writer's record came first
@@ -38,7 +38,7 @@ def record(
     blobs: Blobs,
     *,
     key: str,
-    what: str,
+    what: What,
     who: str,
     subject: str,
     evidence: str = "",

@@ -16,7 +16,7 @@ from domain.blob_names import is_id
 from domain.debts import can_be_waived
 from domain.errors import BadRequest, Conflict, Expired, Forbidden, NotFound
 from domain.models import ApprovalRequest, Debt, DebtState, Evidence, Vote
-from domain.wire import read
+from domain.wire import digest_of, read
 
 APPROVE, REJECT = "approve", "reject"
 OVERRIDE = "override"  # the environment of a question to those who may override
@@ -44,7 +44,7 @@ class Link:
 
 def digest(evidence: Evidence) -> str:
     """Return the SHA-256, in hex, of the evidence in canonical JSON: what a vote is bound to."""
-    return _digest(asdict(evidence))
+    return digest_of(asdict(evidence))
 
 
 def check_evidence(stored: Any, request: ApprovalRequest) -> Evidence:
@@ -53,7 +53,7 @@ def check_evidence(stored: Any, request: ApprovalRequest) -> Evidence:
     The digest is taken of what is stored, not of what this version reads into it: a field added to the model later
     must not void the questions that are open.
     """
-    if _digest(stored) != request.digest:
+    if digest_of(stored) != request.digest:
         raise Conflict(
             "The evidence is not the one that the approvers were asked about, so no vote on it can count. "
             "Open the link again later; if this stays, bring a new change."
@@ -232,11 +232,6 @@ def can_be_reached(approvers: Sequence[str], excluded: Sequence[str], approvals:
         return True
     barred = {name.casefold() for name in excluded}
     return sum(1 for name in approvers if name.casefold() not in barred) >= approvals
-
-
-def _digest(value: Any) -> str:
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def _is_number(text: str) -> bool:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from typing import Literal
 
 from pydantic import ValidationError
 
@@ -15,8 +16,38 @@ from domain import blob_names
 from domain.errors import Invalid
 from domain.wire import read
 
+# What can be recorded, a word for each kind of decision: docs/decisions/audit-log.md says who decides it, on what.
+What = Literal[
+    "opt-out",
+    "opt-out-refused",
+    "toggle",
+    "debt-incurred",
+    "debt-paid",
+    "debt-failed",
+    "debt-waived",
+    "verdict",
+    "override",
+    "vote",
+    "approved",
+    "rejected",
+    "expired",
+    "new-evidence",
+    "promoted",
+    "deployed",
+    "rolled-back",
+    "rollback-asked",
+    "hold",
+    "hold-lifted",
+    "merged",
+    "evaluation-asked",
+    "refusal",
+    "cancelled",
+    "release-ended",
+    "audit-continued",
+]
+APP = "drawbridge"  # who decides when nobody in person does
 START = "0" * 64  # what the first record carries as the hash before it
-CONTINUED = "audit-continued"  # closes a file and names the next one
+CONTINUED: What = "audit-continued"  # closes a file and names the next one
 LINES = 49_900  # of one file: an append blob takes 50,000 blocks
 MOST_PROBLEMS = 50  # one altered file may break thousands of records
 
@@ -67,7 +98,7 @@ class Report:
 
 
 def entry(
-    key: str, what: str, who: str, subject: str, evidence: str, details: Mapping[str, str], at: datetime | str
+    key: str, what: What, who: str, subject: str, evidence: str, details: Mapping[str, str], at: datetime | str
 ) -> Record:
     """Word a record that has no place yet. Raises pydantic.ValidationError for a value that is no text."""
     when = at.isoformat() if isinstance(at, datetime) else at
@@ -83,7 +114,7 @@ def chained(record: Record, n: int, before: str) -> Record:
 
 def closing(file: str, following: str, at: datetime) -> Record:
     """Word the last record of a file, after which nobody writes there."""
-    return entry(f"{CONTINUED}:{file}", CONTINUED, "drawbridge", following, "", {}, at)
+    return entry(f"{CONTINUED}:{file}", CONTINUED, APP, following, "", {}, at)
 
 
 def to_line(record: Record) -> bytes:

@@ -112,7 +112,7 @@ class EndChange:
 
 @dataclass(frozen=True)
 class ToggleOptOut:
-    """A label was put on a merged change, or taken off: its release looks at its opt-out again."""
+    """A label was put on a change, or taken off: once it is merged, its release looks at its opt-out again."""
 
     repository: str
     number: int
@@ -129,6 +129,7 @@ class LookAtLabel:
 
     request: ChangeRequest
     key: str  # the same for every delivery of one change of labels
+    toggle: ToggleOptOut | None = None  # None when the text was changed, with the reason in it
 
 
 @dataclass(frozen=True)
@@ -232,10 +233,11 @@ def _relabelled(change: ChangeEvent, branches: tuple[str, str]) -> Action:
     """Pass on every label: which one opts out, only the repository's config says."""
     on = change.action == "labeled"
     key = _key(change.label, on, change.at)
+    toggle = ToggleOptOut(change.repository, change.number, change.label, on, change.sender, change.at, key)
     if change.merged:
-        return ToggleOptOut(change.repository, change.number, change.label, on, change.sender, change.at, key)
+        return toggle
     _check_validated(change, branches)
-    return LookAtLabel(_validation(change), key)
+    return LookAtLabel(_validation(change), key, toggle)
 
 
 def _reworded(change: ChangeEvent, branches: tuple[str, str]) -> Action:

@@ -314,6 +314,7 @@ def refused_merge(reason: str) -> str:
     return f"GitHub refused to merge it: {plain(reason)}"
 
 
+GITHUB_AWAY = "GitHub did not answer for too long. Push again, or press Re-run on the check, when it does."
 MERGE_UNSETTLED = "what stands in its way changes all the time"
 MERGE_AWAY = "GitHub did not answer the merge for too long: look at the change, and merge it by hand if it is open"
 OPT_OUT_ON_DEVELOP = (

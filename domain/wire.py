@@ -1,7 +1,9 @@
-"""Dataclasses from the plain dicts that cross process boundaries."""
+"""Dataclasses from the plain dicts that cross process boundaries, and the digest of what crosses them."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Hashable
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -19,6 +21,12 @@ def read(kind: type[T], payload: Any) -> T:
     # The cast is for mypy, which does not see that a class is hashable.
     value: T = _adapter(cast(Hashable, kind)).validate_python(payload)
     return value
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256, in hex, of plain data in canonical JSON: what names evidence, before and after storing it."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @cache

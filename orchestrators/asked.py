@@ -14,10 +14,12 @@ from activities.look_at_ask import look_at_ask
 from domain import asks
 from domain import messages_schedules as words
 from domain.asks import Standing
+from domain.commands import HELP
 from domain.git_flow import ALL, Ask, ask_id, change_id, evaluation_id
 from domain.models import ChangeRequest
 from domain.wire import read
-from orchestrators.commits import Steps, ask_github
+from orchestrators.commits import Steps
+from orchestrators.patience import FOR_AN_EVALUATION, ask_github
 from orchestrators.retries import PATIENTLY
 
 bp = df.Blueprint()
@@ -31,12 +33,14 @@ def asked(context: df.DurableOrchestrationContext) -> Steps:
     ask = read(Ask, context.get_input())
     if asks.is_bot(ask.by):
         return {"state": "ignored", "reason": f"what {ask.by} writes starts nothing"}
-    found = yield from ask_github(context, look_at_ask, {"ask": asdict(ask)})
+    found = yield from ask_github(context, look_at_ask, {"ask": asdict(ask)}, FOR_AN_EVALUATION)
     about = {"ask": asdict(ask), "at": context.current_utc_datetime.isoformat()}
     standing = read(Standing, found["standing"]) if "standing" in found else None
     objection = asks.objection(ask, standing) if standing else words.cannot_answer(ask.by, found["error"])
     if objection or standing is None:
-        yield context.call_activity_with_retry(answer_ask, PATIENTLY, {**about, "objection": objection})
+        refused = standing is not None and ask.kind != HELP
+        answer = {**about, "objection": objection, "refused": refused}
+        yield context.call_activity_with_retry(answer_ask, PATIENTLY, answer)
         return {"state": "refused", "reason": objection}
     if ask.kind == ALL:
         return (yield from _run_each(context, asks.each(ask, standing)))

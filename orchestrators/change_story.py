@@ -11,15 +11,14 @@ import azure.durable_functions as df
 from azure.durable_functions.models.Task import TaskBase
 
 from activities.tell_change import tell_change
-from domain import messages, messages_changes
+from domain import messages_changes
 from domain.changes import ChangeFacts, ChangeRecord, ChangeState, called_off, planned, with_step
 from domain.config import Config
 from domain.models import StageState
+from orchestrators.patience import FOR_A_CHANGE, ask_github
 from orchestrators.retries import PATIENTLY
 
 Steps = Generator[Any, Any, None]
-
-ASKED_AGAIN = 60  # times that GitHub is asked for something a validation cannot do without
 
 
 class Over(Exception):
@@ -117,13 +116,8 @@ class ChangeStory:
         yield from self._tell(last=True)
 
     def ask_github(self, activity: Any, payload: Any) -> Generator[Any, Any, dict[str, Any]]:
-        """Ask for what the validation cannot do without, waiting as long as GitHub says between two tries."""
-        for _ in range(ASKED_AGAIN):
-            answer: dict[str, Any] = yield self.act(activity, payload)
-            if "retry_after" not in answer:
-                return answer
-            yield self.pause(answer["retry_after"])
-        return {"error": messages.GITHUB_AWAY}
+        """Return what GitHub answers to what the validation cannot do without, or {"error": what to mend}."""
+        return (yield from ask_github(self.context, activity, payload, FOR_A_CHANGE))
 
     def pause(self, seconds: float) -> TaskBase:
         """Wait."""

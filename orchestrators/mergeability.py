@@ -9,7 +9,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.look_at_merge import look_at_merge
-from domain import messages, messages_changes
+from domain import messages_changes
 from domain.changes import ChangeFacts, Mergeable, mergeable
 from domain.wire import read
 from orchestrators.retries import PATIENTLY
@@ -40,7 +40,7 @@ def mergeability(context: df.DurableOrchestrationContext) -> Generator[Any, Any,
         if facts and (late or _is_news(hindrance, words, before, work["known"])):
             return {"facts": seen["facts"], "rules": seen["rules"], "late": late}
         if late:
-            return {"error": messages.GITHUB_AWAY}
+            return {"error": messages_changes.MERGE_AWAY}
         soon = min(SOON, work["look"]) if hindrance is Mergeable.UNKNOWN or words != before else work["look"]
         pause = timedelta(seconds=seen.get("retry_after", soon))
         before = words

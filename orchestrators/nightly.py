@@ -29,7 +29,8 @@ from domain.models import Comparison, Debt, DebtState, EvaluationSummary
 from domain.nightly import HEAD, Night, Payment, Seen, Target
 from domain.schedules import ERROR, NIGHTLY, RUNNING, running_instance
 from domain.wire import read
-from orchestrators.commits import Steps, ask_github, order, read_commit
+from orchestrators.commits import Steps, order, read_commit
+from orchestrators.patience import FOR_AN_EVALUATION, ask_github
 from orchestrators.retries import PATIENTLY
 
 bp = df.Blueprint()
@@ -133,7 +134,7 @@ class _Tale:
     def _targets(self) -> Steps:
         """Return the targets, and why there are none."""
         where = {"repository": self.repository, "branch": self.branch}
-        found = yield from ask_github(self.context, find_head, where)
+        found = yield from ask_github(self.context, find_head, where, FOR_AN_EVALUATION)
         if "error" in found:
             return (), found["error"]
         commit = yield from self._commit(found["sha"])

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.look_at_label import look_at_label
-from domain.models import ChangeRequest
-from domain.wire import read
+from orchestrators.patience import FOR_A_LABEL, ask_github
 from orchestrators.retries import PATIENTLY
 
 bp = df.Blueprint()
 
-LOOKS = 60  # while GitHub is away
-
 
 @bp.orchestration_trigger(context_name="context")
 def opt_out_preview(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
-    """Look until GitHub answers. Input: a ChangeRequest."""
-    request = read(ChangeRequest, context.get_input())
-    where = {"repository": request.repository, "number": request.number}
-    for _ in range(LOOKS):
-        seen = yield context.call_activity_with_retry(look_at_label, PATIENTLY, where)
-        if "retry_after" not in seen:
-            return seen
-        yield context.create_timer(context.current_utc_datetime + timedelta(seconds=seen["retry_after"]))
+    """Look until GitHub answers; when it does not, the change says that. Input: a LookAtLabel."""
+    look = context.get_input()
+    request = look.get("request", look)  # an earlier version passed on nothing else
+    where = {"repository": request["repository"], "number": request["number"], "toggle": look.get("toggle")}
+    seen = yield from ask_github(context, look_at_label, where, FOR_A_LABEL)
+    if "error" in seen:
+        yield context.call_activity_with_retry(look_at_label, PATIENTLY, {**where, "error": seen["error"]})
     return seen

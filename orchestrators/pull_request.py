@@ -112,6 +112,8 @@ def _read_rules(story: ChangeStory, branch: str) -> Steps:
     story.record = replace(story.record, person=Merge().needs_person)
     where = {"repository": story.record.repository, "sha": story.record.head}
     fetched = yield from story.ask_github(fetch_snapshot, where)
+    if fetched.get("away"):
+        raise Stopped(fetched["error"])
     if "error" in fetched:
         raise Stopped(messages_changes.no_such_commit(story.record.head, fetched["error"]))
     story.record = replace(story.record, snapshot=read(Snapshot, fetched["snapshot"]).sha256)

@@ -9,7 +9,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.look_at_checks import look_at_checks
-from domain import messages
+from domain import messages_changes
 from domain.changes import Check, decided
 from domain.wire import read
 from orchestrators.retries import PATIENTLY
@@ -36,7 +36,7 @@ def required_checks(context: df.DurableOrchestrationContext) -> Generator[Any, A
         if checks and (late or decided(checks)):
             return {"checks": seen["checks"]}
         if late:
-            return {"error": messages.GITHUB_AWAY}
+            return {"error": messages_changes.GITHUB_AWAY}
         pause = timedelta(seconds=seen.get("retry_after", work["look"]))
         yield context.create_timer(min(context.current_utc_datetime + pause, until))
     context.continue_as_new(work)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import asdict, replace
-from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +15,7 @@ from activities.end_release import end_release
 from activities.save_record import save_record
 from activities.tell_github import tell_github
 from domain import messages, messages_promotion, timeline
+from domain.audit import APP
 from domain.config import Config, Environment
 from domain.lanes import Turn, occupy
 from domain.models import (
@@ -32,12 +32,11 @@ from domain.models import (
     StageState,
     Vote,
 )
+from domain.wire import digest_of
+from orchestrators.patience import FOR_A_RELEASE, ask_github
 from orchestrators.retries import PATIENTLY
 
 Steps = Generator[Any, Any, Any]
-
-ASKED_AGAIN = 110  # times that GitHub is asked for something a release cannot do without: a day in all
-FIRST_PAUSE, LONGEST_PAUSE = 15.0, 900.0  # seconds between two of them, when GitHub does not say how long
 
 
 class Ended(Exception):
@@ -89,18 +88,13 @@ class Story:
         return self.context.call_sub_orchestrator(orchestrator, payload, instance)
 
     def ask_github(self, activity: Any, payload: Any) -> Generator[Any, Any, Any]:
-        """Ask for what the release cannot do without, waiting as long as GitHub says between two tries.
+        """Ask for what the release cannot do without.
 
         Raises Ended when GitHub refuses, or is away for too long.
         """
-        for asked in range(ASKED_AGAIN):
-            answer = yield self.act(activity, payload)
-            if "retry_after" not in answer:
-                break
-            pause = max(float(answer["retry_after"]), min(LONGEST_PAUSE, FIRST_PAUSE * 2**asked))
-            yield self.context.create_timer(self.context.current_utc_datetime + timedelta(seconds=pause))
-        if "error" in answer or "retry_after" in answer:
-            raise Ended(Outcome.FAILED, answer.get("error", messages.GITHUB_AWAY))
+        answer = yield from ask_github(self.context, activity, payload, FOR_A_RELEASE)
+        if "error" in answer:
+            raise Ended(Outcome.FAILED, answer["error"])
         return answer
 
     def begin_stage(self, name: str, instance: str = "", detail: str = "") -> Steps:
@@ -135,6 +129,8 @@ class Story:
     def know_origin(self, origin: Origin) -> None:
         """Take in where the release comes from."""
         self.record = timeline.know_origin(self.record, origin)
+        if origin.unseen:
+            self.note(messages_promotion.commits_unseen(origin.unseen))
 
     def plan(self, wire_config: dict[str, Any]) -> None:
         """Lay out every stage that the commit's own config asks for."""
@@ -227,16 +223,23 @@ class Story:
 
     def departure(self, environment: Environment, deployment: Deployment | None) -> dict[str, Any]:
         """Return what leaving an environment's lane needs; `deployment` is what runs there now, if it held."""
-        voters = [vote.principal for vote in self.record.votes.get(environment.name, ()) if vote.decision == "approve"]
         return {
             "repository": self.record.repository,
             "environment": environment.name,
             "release": self.record.id,
             "deployed": asdict(occupy(deployment, self.turn(environment))) if deployment else None,
             "order": self.deployment_order(environment) if deployment else None,
-            "by": ", ".join(voters) or "drawbridge",
-            "evidence": self.digests.get(environment.name, ""),
+            **self.grounds(environment),
         }
+
+    def grounds(self, environment: Environment) -> dict[str, str]:
+        """Return who let the release into an environment, and the digest of what they saw.
+
+        Where nobody is asked it is the app, on the newest verdict.
+        """
+        voters = [vote.principal for vote in self.record.votes.get(environment.name, ()) if vote.decision == "approve"]
+        newest = digest_of(asdict(self.record.evaluations[-1])) if self.record.evaluations else ""
+        return {"by": ", ".join(voters) or APP, "evidence": self.digests.get(environment.name, newest)}
 
     def deployment_order(self, environment: Environment) -> dict[str, Any]:
         """Return what a deployment of this release's image needs."""
@@ -251,6 +254,7 @@ class Story:
             "snapshot": self.snapshot,
             "sample": self.config.validation.sample,
             "columns": self.config.evaluation.columns,
+            **self.grounds(environment),
         }
 
     def approval_order(self, environment: Environment, instance: str) -> dict[str, Any]:

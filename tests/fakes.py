@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from adapters.blobs import Blobs
+from domain.blob_names import AUDIT
 from domain.errors import NotFound
 from domain.models import Job, JobPhase, JobStatus
 
@@ -50,6 +52,13 @@ class FakeCompute:
     def _next(self, name: str) -> JobPhase:
         phases = self.phases[name]
         return phases.pop(0) if len(phases) > 1 else phases[0]
+
+
+def audited(blobs: Blobs, *what: str) -> list[dict[str, Any]]:
+    """Return the records of the audit log, or those about some kinds of things, oldest first."""
+    files = sorted(name for name in blobs.names(AUDIT) if name.endswith(".jsonl"))
+    found = [json.loads(line) for name in files for line in (blobs.read(name) or b"").splitlines()]
+    return [one for one in found if not what or one["what"] in what]
 
 
 def row(row_id: str, f1: float | None = None, error: str | None = None) -> dict[str, Any]:

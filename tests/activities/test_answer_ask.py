@@ -15,6 +15,7 @@ from domain.errors import Unavailable
 from domain.git_flow import Ask
 from domain.outbox import unwire
 from tests import samples
+from tests.fakes import audited
 
 SITE = "https://drawbridge.example/api"
 ASK = Ask(samples.REPOSITORY, 7, 4711, "full", "maria")
@@ -69,6 +70,17 @@ def test_objection_is_all_there_is_to_say(blobs: Blobs) -> None:
     (reply,) = messages(blobs)
     assert reply.body == "No."
     assert audit.verify(blobs).records == 0
+
+
+def test_refusal_is_audited_once_and_a_missing_answer_is_none(blobs: Blobs) -> None:
+    """That GitHub was away is nobody's decision."""
+    news = {"ask": asdict(ASK), "at": AT, "objection": "No."}
+    for refused in (True, True, False):
+        answer({**news, "refused": refused}, SITE, outbox(blobs))
+
+    (trace,) = audited(blobs)
+    assert (trace["what"], trace["who"], trace["subject"]) == ("refusal", "maria", "acme/helpdesk#7")
+    assert trace["details"] == {"of": "evaluation", "kind": "full", "reason": "No."}
 
 
 def test_answer_to_a_button_without_a_change_stands_on_the_commit(blobs: Blobs) -> None:

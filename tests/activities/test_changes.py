@@ -20,13 +20,14 @@ from adapters import changes, durations
 from adapters.records import read_snapshot_file
 from domain import blob_names
 from domain.changes import VALIDATE, ChangeRecord, ChangeState, with_step
-from domain.git_flow import change_id
+from domain.git_flow import ToggleOptOut, change_id
 from domain.models import ChangeRequest, StageState
 from domain.opt_out import CHECKLIST, MARKER
 from domain.wire import read
 from tests import samples
 from tests.activities.conftest import World, run
 from tests.activities.test_evaluation_activities import SNAPSHOT, store_snapshot
+from tests.fakes import audited
 
 AT = "2026-11-23T09:00:00.000000+00:00"
 LATER = "2026-11-23T09:00:01.000000+00:00"
@@ -398,6 +399,36 @@ def test_label_that_moves_on_an_open_change_is_judged_at_once(world: World) -> N
     assert statuses(world, request.sha)["drawbridge/opt-out"] == "failure"
 
 
+def toggled(request: ChangeRequest, label: str) -> dict[str, Any]:
+    """Return what to look at when somebody put a label on."""
+    toggle = ToggleOptOut(request.repository, request.number, label, True, "alex", "2026-11-23T09:00:00Z", "k-on")
+    return {"repository": request.repository, "number": request.number, "toggle": asdict(toggle)}
+
+
+def test_opt_out_label_on_an_open_change_is_audited_once_and_another_never(world: World) -> None:
+    """Also before its validation has read what the label is called there."""
+    request = opened(world, body=TICKED)
+    for label in (LABEL.upper(), LABEL.upper(), "docs"):
+        assert run(look_at_label, toggled(request, label)) == {}
+
+    (trace,) = audited(world.blobs)
+    assert (trace["what"], trace["who"], trace["at"]) == ("toggle", "alex", "2026-11-23T09:00:00Z")
+    assert trace["subject"] == f"{request.repository}#{request.number}"
+    assert trace["details"] == {"change": str(request.number), "label": LABEL.upper(), "on": "True"}
+
+
+def test_label_that_nobody_could_look_at_is_told_in_the_comment(world: World) -> None:
+    """The change stays as it is otherwise."""
+    request = opened(world, labels=[LABEL], body=TICKED)
+    store_snapshot(world.blobs, **{"drawbridge.yaml": CONFIG_TEXT})
+    told(record_of(request), snapshot=SNAPSHOT)
+
+    run(look_at_label, {**toggled(request, LABEL), "error": "GitHub did not answer for too long."})
+
+    read_snapshot_file.cache_clear()
+    assert "could not be found out: GitHub did not answer for too long." in world.comments(request.number)[0]
+
+
 def test_checks_are_looked_at_only_for_the_story_that_speaks(world: World) -> None:
     """One that was superseded hears so instead."""
     request = opened(world)
@@ -444,6 +475,8 @@ def test_merge_is_asked_for_once_and_read_back(world: World) -> None:
     assert pull["merged"] is True
     message = world.double.commit(world.repository, pull["merge_commit_sha"])["commit"]["message"]
     assert message.startswith("Answer better (#7)")
+    (trace,) = audited(world.blobs)
+    assert (trace["what"], trace["who"], trace["details"]["commit"]) == ("merged", "drawbridge", request.sha)
 
 
 def test_head_that_moved_is_not_merged_and_the_refusal_is_read_back(world: World) -> None:
@@ -455,6 +488,7 @@ def test_head_that_moved_is_not_merged_and_the_refusal_is_read_back(world: World
 
     assert answer["waits"] is False
     assert "has a new head" in answer["refused"]
+    assert audited(world.blobs) == []
     assert world.double.pull(world.repository, request.number)["merged"] is False
 
 

@@ -191,6 +191,9 @@ def test_label_on_an_open_change_starts_no_validation() -> None:
     assert isinstance(action, LookAtLabel)
     assert action.request == ChangeRequest(HELPDESK, 7, SHA, "d-1", base=CHANGE.base_branch)
     assert label_id(action).startswith(f"change-acme.helpdesk-7-{SHA}.label.20261123090000-on-")
+    assert action.toggle == ToggleOptOut(
+        HELPDESK, 7, "skip", True, CHANGE.sender, CHANGE.at, label_id(action).partition(".label.")[2]
+    )
 
 
 def test_other_words_on_an_open_change_start_no_validation() -> None:
@@ -199,6 +202,7 @@ def test_other_words_on_an_open_change_start_no_validation() -> None:
 
     assert isinstance(action, LookAtLabel)
     assert label_id(action).startswith(f"change-acme.helpdesk-7-{SHA}.label.20261123090000-")
+    assert action.toggle is None
     assert reason(replace(CHANGE, action="reworded", merged=True)) == "change 7 is merged: its text counted then"
 
 

@@ -6,6 +6,9 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from domain.git_flow import LookAtLabel
 from domain.models import ChangeRequest
 from orchestrators.mergeability import mergeability
 from orchestrators.opt_out_preview import opt_out_preview
@@ -24,6 +27,7 @@ WORK = {
     "look": 300,
     "until": (START + timedelta(hours=2)).isoformat(),
 }
+LOOK = asdict(LookAtLabel(ChangeRequest(samples.REPOSITORY, 7, OLD, "d"), "k-on"))
 PENDING, PASSED = {"name": "ci", "state": "pending"}, {"name": "ci", "state": "passed"}
 MISSING = {"name": "ci", "state": "missing"}
 
@@ -137,5 +141,29 @@ def test_label_is_looked_at_until_github_answers() -> None:
     """An outage hides no refusal."""
     stage = Stage({"look_at_label": answers({"retry_after": 60.0}, {})})
 
-    assert stage.play(opt_out_preview, asdict(ChangeRequest(samples.REPOSITORY, 7, OLD, "d"))) == {}
-    assert len(stage.payloads("look_at_label")) == 2
+    assert stage.play(opt_out_preview, LOOK) == {}
+    assert stage.payloads("look_at_label") == [{"repository": samples.REPOSITORY, "number": 7, "toggle": None}] * 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"retry_after": 60.0}, "GitHub did not answer for too long. Push again, or press Re-run on the check,"),
+        ({"error": "403"}, "403"),
+    ],
+)
+def test_label_that_nobody_could_look_at_is_told_on_the_change(answer: dict[str, Any], words: str) -> None:
+    """What the change said before may be wrong by now."""
+    stage = Stage({"look_at_label": lambda work: {} if "error" in work else answer})
+
+    stage.play(opt_out_preview, LOOK)
+
+    assert stage.payloads("look_at_label")[-1]["error"].startswith(words)
+
+
+def test_look_at_a_label_that_an_earlier_version_started_goes_on() -> None:
+    """Its input was the request alone."""
+    stage = Stage({"look_at_label": answers({})})
+
+    assert stage.play(opt_out_preview, LOOK["request"]) == {}
+    assert stage.payloads("look_at_label") == [{"repository": samples.REPOSITORY, "number": 7, "toggle": None}]

@@ -54,7 +54,7 @@ def test_action_starts_its_orchestration_once(
     ((started, name, payload),) = client.started
 
     assert (started, name) == (orchestrator, instance)
-    assert payload == asdict(action.request if isinstance(action, LookAtLabel) else action)
+    assert payload == asdict(action)
     assert sorted(answer.decision for answer in answers) == ["already started"] * 4 + ["started"]
     assert {answer.url for answer in answers} == {f"{ORIGIN}/api/{page}/{instance}" if page else ""}
 
