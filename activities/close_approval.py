@@ -11,7 +11,14 @@ from adapters import audit, connect, records, votes
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.approvals import Decision, decide
+from domain.audit import APP, What
 from settings import current
+
+OUTCOMES: dict[Decision, What] = {
+    Decision.APPROVED: "approved",
+    Decision.REJECTED: "rejected",
+    Decision.OPEN: "expired",  # nobody decided in time
+}
 
 bp = df.Blueprint()
 
@@ -34,13 +41,13 @@ def close(release: str, environment: str, blobs: Blobs) -> dict[str, Any]:
     for vote in given:
         votes.trace(blobs, request, vote)
     decision = decide(request, given)
-    outcome = "expired" if decision is Decision.OPEN else decision.value
+    outcome = OUTCOMES[decision]
     blobs.write_json(door, {"decision": outcome})
     audit.record(
         blobs,
         key=f"{release}:{environment}:decided:{request.round}",
         what=outcome,
-        who=", ".join(vote.principal for vote in given) or "nobody",
+        who=APP if decision is Decision.OPEN else ", ".join(vote.principal for vote in given),
         subject=release,
         evidence=request.digest,
         details={"environment": environment, "round": str(request.round)},

@@ -10,12 +10,13 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.plan_evaluation import SYNTAX
-from adapters import connect, durations
+from adapters import audit, connect, durations
 from adapters.blobs import Blobs
 from adapters.records import read_rows
 from domain import blob_names, gates
+from domain.audit import APP
 from domain.models import Comparison, EvaluationSummary, GateResult, Verdict
-from domain.wire import read
+from domain.wire import digest_of, read
 from evaluation.summary import summarize
 from settings import current
 
@@ -36,6 +37,7 @@ def conclude_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
         kept = asdict(conclude(payload["id"], payload["jobs"], seconds, now, blobs))
         blobs.write_json(blob_names.summary(payload["id"]), kept)
     durations.keep(blobs, kept["repository"], kept["kind"], kept["id"], kept["seconds"])
+    trace(kept, blobs)
     return {"summary": kept}
 
 
@@ -71,6 +73,27 @@ def conclude(
         failed_rows=totals.failed_rows,
         comparison=comparison,
         finished_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def trace(kept: dict[str, Any], blobs: Blobs) -> None:
+    """Record what the gates came to, with the digest of the summary as it is stored."""
+    summary = read(EvaluationSummary, kept)
+    rules = (f"{gate.rule}: {gate.verdict.value} ({gate.detail})" for gate in summary.gates)
+    audit.record(
+        blobs,
+        key=f"{summary.id}:verdict",
+        what="verdict",
+        who=APP,
+        subject=summary.id,
+        evidence=digest_of(kept),
+        details={
+            "verdict": summary.verdict.value,
+            "kind": summary.kind,
+            "repository": summary.repository,
+            "commit": summary.commit,
+            "gates": "; ".join(rules),
+        },
     )
 
 

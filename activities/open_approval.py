@@ -15,6 +15,7 @@ from adapters import audit, connect, records
 from adapters.blobs import Blobs
 from domain import blob_names, debts, messages
 from domain.approvals import can_be_reached, digest
+from domain.audit import APP
 from domain.config import Environment
 from domain.errors import DrawbridgeError, Invalid, as_answer
 from domain.models import ApprovalRequest, Evidence, ReleaseRecord
@@ -88,7 +89,7 @@ def ask(request: ApprovalRequest, evidence: Evidence, blobs: Blobs) -> tuple[App
         blobs,
         key=f"{request.release}:{request.environment}:round-{following.round}",
         what="new-evidence",
-        who="drawbridge",
+        who=APP,
         subject=request.release,
         evidence=wanted.digest,
         details={"environment": request.environment, "void": ", ".join(voided), "before": before.digest},

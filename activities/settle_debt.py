@@ -9,9 +9,17 @@ import azure.durable_functions as df
 
 from adapters import audit, connect, debts
 from adapters.blobs import Blobs
+from domain import blob_names
+from domain.audit import What
 from domain.models import Debt, DebtState
-from domain.wire import read
+from domain.wire import digest_of, read
 from settings import current
+
+WORDS: dict[DebtState, What] = {
+    DebtState.PAID: "debt-paid",
+    DebtState.FAILED: "debt-failed",
+    DebtState.WAIVED: "debt-waived",
+}
 
 bp = df.Blueprint()
 
@@ -29,14 +37,20 @@ def settle(wanted: dict[str, Any], blobs: Blobs) -> Debt:
     """Settle the debt, then write down who did it and on what evidence."""
     debt, state = read(Debt, wanted["debt"]), DebtState(wanted["state"])
     settled = debts.settle(blobs, debt, state, wanted["by"], wanted["at"], wanted["evaluation"], wanted["detail"])
-    if state is not DebtState.OPEN and settled.state is state:
+    if state in WORDS and settled.state is state:
         audit.record(
             blobs,
             key=f"{debt.release}:debt-{state.value}",
-            what=f"debt-{state.value}",
+            what=WORDS[state],
             who=settled.settled_by,
             subject=debt.release,
-            evidence=wanted["evidence"],
+            evidence=wanted["evidence"] or _of_evaluation(settled.evaluation, blobs),
             details={"owed": debt.owed, "evaluation": settled.evaluation, "detail": settled.detail},
         )
     return settled
+
+
+def _of_evaluation(evaluation: str, blobs: Blobs) -> str:
+    """Return the digest of the verdict that settled the debt; nothing when no evaluation did."""
+    summary = blobs.read_json(blob_names.summary(evaluation)) if evaluation else None
+    return digest_of(summary) if summary else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters import audit, debts, lanes, records
 from adapters.blobs import Blobs
 from domain import blob_names, timeline
+from domain.audit import APP
 from domain.models import DebtState, Outcome, ReleaseRecord
 
 
@@ -23,10 +24,10 @@ def tidy(blobs: Blobs, record: ReleaseRecord) -> None:
     audit.record(
         blobs,
         key=f"{record.id}:ended",
-        what=record.outcome.value,
-        who="drawbridge",
+        what="release-ended",
+        who=APP,
         subject=record.id,
-        details={"reason": record.reason, "commit": record.commit.sha},
+        details={"outcome": record.outcome.value, "reason": record.reason, "commit": record.commit.sha},
     )
 
 

@@ -14,6 +14,7 @@ from activities.deploy_image import deploy_image
 from activities.probe_deployment import probe_deployment
 from activities.roll_back import roll_back
 from domain import messages
+from domain.audit import APP
 from domain.config import Environment
 from domain.models import Image, Probe
 from domain.watching import fault, together
@@ -31,7 +32,8 @@ LOOKS = 20  # over the watching time, however long it is
 def deployment(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any]:
     """Return {"ok", "detail", "deployment"?}: whether the image holds in the environment, in words.
 
-    Input: {"release", "repository", "commit", "image", "environment": config, "snapshot", "sample", "columns"}.
+    Input: {"release", "repository", "commit", "image", "environment": config, "snapshot", "sample", "columns", "by":
+    who let it through, "evidence": the digest of what they saw}.
     """
     order = context.get_input()
     environment = read(Environment, order["environment"])
@@ -54,15 +56,17 @@ def deployment(context: df.DurableOrchestrationContext) -> Generator[Any, Any, A
 
 def _place(context: df.DurableOrchestrationContext, order: dict[str, Any]) -> Generator[Any, Any, Any]:
     """Run the image. When that fails for good, the image before still runs: the adapter switches only when healthy."""
-    wanted = {name: order[name] for name in ("repository", "image", "release")}
+    wanted = {name: order[name] for name in ("repository", "image", "release", "commit")}
+    wanted |= {"environment": order["environment"]["name"], **_grounds(context, order)}
     try:
-        return (
-            yield context.call_activity_with_retry(
-                deploy_image, BRIEFLY, {**wanted, "environment": order["environment"]["name"]}
-            )
-        )
+        return (yield context.call_activity_with_retry(deploy_image, BRIEFLY, wanted))
     except Exception as error:
         return {"error": messages.first_line(error)}
+
+
+def _grounds(context: df.DurableOrchestrationContext, order: dict[str, Any]) -> dict[str, str]:
+    """Return what the audit log says of this deployment: an order of an earlier version names nobody."""
+    return {"instance": context.instance_id, "by": order.get("by", APP), "evidence": order.get("evidence", "")}
 
 
 def _watch(
@@ -93,11 +97,8 @@ def _go_back(
     context: df.DurableOrchestrationContext, order: dict[str, Any], deployed: dict[str, Any], wrong: str
 ) -> Generator[Any, Any, str]:
     """Return to the image before, and say what the environment runs now."""
-    undone = yield context.call_activity_with_retry(
-        roll_back,
-        PATIENTLY,
-        {"repository": order["repository"], "release": order["release"], "deployment": deployed},
-    )
+    undoing = {"repository": order["repository"], "release": order["release"], "deployment": deployed, "why": wrong}
+    undone = yield context.call_activity_with_retry(roll_back, PATIENTLY, {**undoing, **_grounds(context, order)})
     now = read(Image, undone["image"]) if undone["image"] else None
     return messages.rolled_back(order["environment"]["name"], wrong, now, undone["replaced"])
 

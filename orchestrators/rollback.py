@@ -32,7 +32,8 @@ def rollback(context: df.DurableOrchestrationContext) -> Generator[Any, Any, Any
     held = yield context.call_activity_with_retry(hold_lane, PATIENTLY, wanted)
     if "error" in held:
         return {"ok": False, "detail": held["error"]}
-    order, turn = held["order"], read(Turn, held["turn"])
+    order = {**held["order"], "by": wanted["by"], "evidence": ""}
+    turn = read(Turn, held["turn"])
     lane = {"repository": order["repository"], "environment": order["environment"], "turn": held["turn"]}
     crash: Exception | None = None
     try:

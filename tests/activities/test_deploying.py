@@ -17,9 +17,11 @@ from domain.errors import Invalid, Unavailable
 from domain.models import Deployment, Image, Probe
 from tests import samples
 from tests.activities.conftest import AT, World, run
+from tests.fakes import audited
 
 OLDER = Image("sha256:" + "cd" * 32, "images/cdcd")
 APP = "acme.helpdesk-dev"
+GROUNDS = {"instance": f"{samples.RELEASE}.deploy-dev", "by": "maria", "evidence": "e" * 64}
 
 
 @dataclass
@@ -67,14 +69,15 @@ def web_app(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeWebApp:
 def deploy() -> dict[str, Any]:
     """Deploy the release's image to dev."""
     order = {"repository": "Acme/Helpdesk", "environment": "dev", "image": asdict(samples.IMAGE)}
-    placed: dict[str, Any] = run(deploy_image, {**order, "release": samples.RELEASE})
+    about = {"release": samples.RELEASE, "commit": samples.SHA, **GROUNDS}
+    placed: dict[str, Any] = run(deploy_image, {**order, **about})
     return placed
 
 
 def back(placed: dict[str, Any]) -> dict[str, Any]:
     """Undo a deployment."""
     order = {"repository": "acme/helpdesk", "release": samples.RELEASE, "deployment": placed["deployment"]}
-    undone: dict[str, Any] = run(roll_back, order)
+    undone: dict[str, Any] = run(roll_back, {**order, "why": "2 of 3 requests failed", **GROUNDS})
     return undone
 
 
@@ -84,6 +87,18 @@ def test_deployment_goes_to_the_repositorys_own_web_app(web_app: FakeWebApp) -> 
 
     assert web_app.running[APP].image == samples.IMAGE
     assert (placed["environment"], placed["previous"]) == ("dev", asdict(OLDER))
+
+
+def test_word_and_evidence_that_a_release_goes_on_are_audited_before_it_does(world: World, web_app: FakeWebApp) -> None:
+    """Once, however often the platform has to be asked, and also when nothing comes of it."""
+    web_app.trouble = Invalid("the flow did not become healthy within 60 s")
+    for _ in range(2):
+        deploy()
+
+    (trace,) = audited(world.blobs)
+    assert (trace["what"], trace["who"], trace["subject"]) == ("promoted", "maria", samples.RELEASE)
+    assert trace["evidence"] == "e" * 64
+    assert trace["details"] == {"environment": "dev", "image": samples.IMAGE.digest, "commit": samples.SHA}
 
 
 def test_image_that_does_not_run_is_an_answer(web_app: FakeWebApp) -> None:
@@ -103,6 +118,17 @@ def test_way_back_leads_to_the_image_before(web_app: FakeWebApp) -> None:
 
     assert web_app.running[APP].image == OLDER
     assert undone == {"image": asdict(OLDER), "replaced": False}
+
+
+def test_way_back_that_the_app_takes_by_itself_is_audited_with_its_reason(world: World, web_app: FakeWebApp) -> None:
+    """Once; asked again it leaves alone what runs now."""
+    placed = deploy()
+    for _ in range(2):
+        back(placed)
+
+    (trace,) = audited(world.blobs, "rolled-back")
+    assert (trace["who"], trace["subject"], trace["evidence"]) == ("drawbridge", samples.RELEASE, "e" * 64)
+    assert trace["details"]["why"] == "dev: 2 of 3 requests failed; rolled back to sha256:cdcdcdcdcdcd"
 
 
 def test_first_deployment_is_taken_down(web_app: FakeWebApp) -> None:

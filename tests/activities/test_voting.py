@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from domain.errors import NotFound
 from domain.models import ApprovalRequest, Vote
 from domain.wire import read
 from tests.activities.conftest import AT, World, run
+from tests.fakes import audited
 
 RULES = {"name": "prod", "approvers": ["maria", "jonas", "priya"], "approvals": 2}
 
@@ -113,11 +113,30 @@ def test_vote_that_counts_is_in_the_audit_log_whoever_died_on_the_way(world: Wor
     for _ in range(2):
         run(close_approval, where(asked))
 
-    lines = [world.blobs.read(name) or b"" for name in world.blobs.names("audit/2")]
-    entries = [json.loads(line) for content in lines for line in content.splitlines()]
-    (trace,) = [entry for entry in entries if entry["what"] == "vote"]
+    (trace,) = audited(world.blobs, "vote")
     assert (trace["who"], trace["evidence"]) == ("maria@acme.example", asked.digest)
     assert trace["details"]["comment"] == "looks right"
+
+
+@pytest.mark.parametrize(
+    ("decisions", "what", "who"),
+    [
+        (["approve", "approve"], "approved", "jonas@acme.example, maria@acme.example"),
+        (["reject"], "rejected", "maria@acme.example"),
+        (["approve"], "expired", "drawbridge"),
+    ],
+)
+def test_what_the_votes_came_to_is_audited_on_their_evidence(
+    world: World, asked: ApprovalRequest, decisions: list[str], what: str, who: str
+) -> None:
+    """An approval that expired was ended by nobody in person."""
+    for login, decision in zip(("maria", "jonas"), decisions, strict=False):
+        vote(world, asked, login, decision)
+    for _ in range(2):
+        run(close_approval, where(asked))
+
+    (trace,) = audited(world.blobs, "approved", "rejected", "expired")
+    assert (trace["what"], trace["who"], trace["evidence"]) == (what, who, asked.digest)
 
 
 def test_votes_on_other_evidence_do_not_open_the_door(world: World, asked: ApprovalRequest) -> None:

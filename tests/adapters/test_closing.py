@@ -10,6 +10,7 @@ from domain.debts import incur
 from domain.lanes import Holder
 from domain.models import DebtState, Outcome
 from tests import samples
+from tests.fakes import audited
 
 AT = "2026-11-23T10:00:00Z"
 
@@ -47,3 +48,15 @@ def test_rollback_to_a_release_outlives_the_release(blobs: Blobs) -> None:
 
     assert lanes.read(blobs, record.repository, "dev").holder == holder
     assert lanes.read(blobs, record.repository, "prod").holder is None
+
+
+def test_end_is_audited_once_with_its_outcome(blobs: Blobs) -> None:
+    """Whoever tidies up."""
+    record = replace(samples.record(), outcome=Outcome.EXPIRED, reason="The approval for prod expired.")
+    for _ in range(2):
+        closing.tidy(blobs, record)
+
+    (trace,) = audited(blobs)
+    assert (trace["what"], trace["who"], trace["subject"]) == ("release-ended", "drawbridge", record.id)
+    details = {"outcome": "expired", "reason": record.reason, "commit": record.commit.sha}
+    assert trace["details"] == details

@@ -20,6 +20,8 @@ ORDER = {
     "snapshot": "5" * 64,
     "sample": "data/sample.jsonl",
     "columns": {"question": "${data.question}"},
+    "by": "maria",
+    "evidence": "e" * 64,
 }
 
 
@@ -66,8 +68,21 @@ def test_failed_smoke_test_rolls_back_at_once() -> None:
         "ok": False,
         "detail": "dev: it is not healthy: connection refused; nothing ran there before, so it was stopped",
     }
-    assert len(stage.payloads("roll_back")) == 1
+    (undone,) = stage.payloads("roll_back")
+    assert undone["why"] == "it is not healthy: connection refused"
     assert states(stage)[-1] == ("failure", output["detail"])
+
+
+def test_word_and_evidence_go_with_the_image_there_and_back() -> None:
+    """The audit log has them, under the name of this one deployment."""
+    stage = stage_with(Probe(False, 3, 3, (), "connection refused"))
+
+    stage.play(deployment, ORDER, "release-1.deploy-dev")
+
+    for name in ("deploy_image", "roll_back"):
+        (asked,) = stage.payloads(name)
+        grounds = asked["instance"], asked["by"], asked["evidence"]
+        assert grounds == ("release-1.deploy-dev", "maria", "e" * 64)
 
 
 def test_errors_while_watched_roll_back_to_the_image_before() -> None:

@@ -85,7 +85,7 @@ def test_rollback_deploys_as_it_was_deployed_then_and_keeps_who_asked() -> None:
 
     assert output == {"ok": True, "detail": "5 requests"}
     assert [name for name, _ in stage.asked][:3] == ["hold_lane", "lane", "deployment"]
-    assert stage.payloads("deployment") == [HELD["order"]]
+    assert stage.payloads("deployment") == [{**HELD["order"], "by": "maria", "evidence": ""}]
     (left,) = stage.payloads("leave_lane")
     assert (left["by"], left["rollback"], left["deployed"]["position"]) == ("maria", True, 4)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.models import Debt, DebtState, OptOut, Verdict
+from domain.wire import digest_of
 from tests import samples
 from tests.orchestrators.stage import Stage
 from tests.orchestrators.test_release import AROUND, ENTERED, VOTES, play, stage_with, told
@@ -331,6 +332,15 @@ def test_refused_opt_out_is_said_with_every_reason() -> None:
     assert last(stage)["notes"][0].startswith("The opt-out of #7 is refused: it changes flows/chat/flow.dag.yaml")
 
 
+def test_release_of_a_push_that_is_too_long_says_what_nobody_knows_of_it() -> None:
+    """Its approvers are told that somebody may have had a part in it whom the rules do not exclude."""
+    stage = stage_with(find_origin=lambda _: {"origin": asdict(samples.origin(unseen=12))})
+
+    play(stage)
+
+    assert "Nobody has looked for the changes of 12 commits of this push" in last(stage)["notes"][0]
+
+
 def test_production_without_approvers_waits_for_the_payment() -> None:
     """Nobody is there who could waive the debt, so the question stays open until it is paid or expires."""
     wire = samples.wire_config()
@@ -495,6 +505,18 @@ def test_lane_is_left_with_what_was_deployed_and_on_whose_word() -> None:
     assert [payload["by"] for payload in left] == ["drawbridge", "maria@helpdesk.example", "maria@helpdesk.example"]
     assert {payload["deployed"]["release"] for payload in left} == {samples.RELEASE}
     assert left[2]["evidence"] == "d"
+
+
+def test_deployment_is_ordered_on_the_word_and_evidence_that_allow_it() -> None:
+    """Where nobody is asked it is the app's, on the newest verdict: the digest that its own record in the log has."""
+    stage = stage_with()
+
+    play(stage)
+
+    dev, nonprod, prod = stage.payloads("deployment")
+    minimal = replace(samples.summary("minimal"), id=f"{samples.RELEASE}.minimal")
+    assert (dev["by"], dev["evidence"]) == ("drawbridge", digest_of(asdict(minimal)))
+    assert {(one["by"], one["evidence"]) for one in (nonprod, prod)} == {("maria@helpdesk.example", "d")}
 
 
 def test_failed_deployment_leaves_the_lane_as_it_was() -> None:
