@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from domain.errors import Invalid
 
 FILES = ["audit/2026/11/22.jsonl", "audit/2026/11/22.2.jsonl", "audit/2026/11/24.jsonl"]
 AT = "2026-11-22T12:00:00+00:00"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "decisions" / "audit-log.md"
 
 
 def entry(key: str, **details: str) -> Record:
@@ -60,6 +63,24 @@ def joined() -> dict[str, bytes]:
 
 
 places = st.sampled_from([(file, line) for file, lines in FILES_OF.items() for line in range(len(lines))])
+
+
+def test_every_kind_of_decision_is_explained_once():
+    """Whoever reads the log finds each word in the document, in the same order as in the code."""
+    table = re.findall(r"^\| `([a-z-]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert tuple(table) == get_args(audit.What)
+
+
+def test_every_kind_of_decision_is_recorded_somewhere():
+    """A word that nobody writes any more would promise what the log does not have."""
+    code = "".join(file.read_text() for folder in ("activities", "adapters", "triggers") for file in _python(folder))
+
+    assert [word for word in get_args(audit.What) if f'"{word}"' not in code and word != audit.CONTINUED] == []
+
+
+def _python(folder):
+    return sorted((DOCUMENT.parents[2] / folder).rglob("*.py"))
 
 
 def test_an_untouched_log_has_no_problem():
