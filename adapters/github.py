@@ -141,7 +141,8 @@ class GitHub:
         """Find the changes merged into `branch` (None: the default one) between `before` and `sha`, oldest first.
 
         There are none after a direct push, and can be many. A new branch (`before` all zeros), or one forced from a
-        commit GitHub no longer has, counts as a push of `sha` alone. Of a longer push 250 commits are looked at.
+        commit GitHub no longer has, counts as a push of `sha` alone. Commits are asked about one by one unless a
+        change that was found explains them: at most 250, `origin.unseen` counts the rest.
         """
         place = self._repository(repository)
         target = branch or self._steady.call(lambda: place.default_branch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -16,13 +16,15 @@ from github.Repository import Repository
 
 from adapters.github_calls import Steady
 from domain.branch_line import DIVERGED
+from domain.co_authors import addresses, login_in
 from domain.errors import NotFound
 from domain.models import Change, Commit, Origin
 from domain.onboarding import template_path
 from domain.opt_out import Facts
 
 WEB_FLOW = "web-flow"  # who commits for everybody who merges in the browser
-COMMITS = 250  # of one push that are looked at for merged changes
+COMMITS = 250  # of one push that are asked about one by one, for the changes that merged them
+LISTED = 250  # commits of one change, by GitHub
 ZEROS = "0" * 40
 
 
@@ -46,16 +48,17 @@ def find_origin(
     changes: list[Change] = []
     facts: list[Facts] = []
     written = [*pushed]  # a squash leaves one commit of many, by one person
-    for pull, commits in _merged_pulls(steady, place, [commit.sha for commit in pushed], branch):
+    merged, unseen = _merged_pulls(steady, place, [commit.sha for commit in pushed], branch)
+    for pull, commits in merged:
         written += commits
         labels, merged_by = _labels(steady.call(lambda pull=pull: list(pull.get_issue_events())))  # type: ignore[misc]
         changes.append(_change(pull, labels.values(), merged_by))
         facts += _facts(steady, pull, labels.get(opt_out_label.casefold()))
     changes.sort(key=lambda change: (change.merged_at, change.number))
-    people = {person for commit in written for person in (_author(commit), _login(commit.committer)) if person}
     count = steady.call(lambda: place.get_commits(sha=sha).totalCount)
-    origin = Origin(_commit(name, head), tuple(changes), (), tuple(sorted(people - {WEB_FLOW})), position=count)
-    return Found(origin, tuple(facts))
+    people = _people(steady, place, written)
+    origin = Origin(_commit(name, head), tuple(changes), (), people, position=count, unseen=unseen)
+    return Found(origin, tuple(replace(one, unseen=unseen) for one in facts))
 
 
 def opt_out_now(steady: Steady, place: Repository, number: int, label: str) -> Facts | None:
@@ -92,7 +95,7 @@ def _pushed(steady: Steady, place: Repository, sha: str, before: str) -> list[Gi
         return []
     try:
         # Forced back to an older commit, the branch has nothing new: the release is that commit's.
-        return steady.call(lambda: list(islice(place.compare(before, sha).commits.reversed, COMMITS)))
+        return steady.call(lambda: list(place.compare(before, sha).commits.reversed))
     except NotFound:
         return []  # a forced push, and GitHub has forgotten what was there before
 
@@ -119,21 +122,56 @@ def relation(steady: Steady, place: Repository, base: str, head: str) -> str:
 
 def _merged_pulls(
     steady: Steady, place: Repository, pushed: list[str], branch: str
-) -> Iterator[tuple[PullRequest, list[GithubCommit]]]:
-    """Yield each change that the pushed commits brought, with the commits it was made of."""
+) -> tuple[list[tuple[PullRequest, list[GithubCommit]]], int]:
+    """Find each change that the pushed commits brought, with the commits it was made of.
+
+    Returns as well how many commits were not looked at, behind COMMITS that had to be asked about one by one.
+    """
     explained: set[str] = set()
     known: set[int] = set()
-    for sha in pushed:
+    merged: list[tuple[PullRequest, list[GithubCommit]]] = []
+    asked = 0
+    here = set(pushed)
+    for position, sha in enumerate(pushed):
         if sha in explained:
             continue
+        if asked == COMMITS:
+            return merged, len([one for one in pushed[position:] if one not in explained])
+        asked += 1
         for pull in steady.call(lambda sha=sha: list(place.get_commit(sha).get_pulls())):  # type: ignore[misc]
             # A commit is also listed with changes that merged elsewhere (feature to develop) or only later.
-            ours = pull.merged_at is not None and pull.base.ref == branch and pull.merge_commit_sha in pushed
+            ours = pull.merged_at is not None and pull.base.ref == branch and pull.merge_commit_sha in here
             if ours and pull.number not in known:
                 known.add(pull.number)
-                commits = steady.call(lambda pull=pull: list(pull.get_commits()))  # type: ignore[misc]
+                commits = _commits_of(steady, place, pull)
                 explained.update(one.sha for one in commits)
-                yield pull, commits
+                merged.append((pull, commits))
+    return merged, 0
+
+
+def _commits_of(steady: Steady, place: Repository, pull: PullRequest) -> list[GithubCommit]:
+    commits = steady.call(lambda: list(pull.get_commits()))
+    if len(commits) < LISTED:
+        return commits
+    return steady.call(lambda: list(place.compare(pull.base.sha, pull.head.sha).commits))
+
+
+def _people(steady: Steady, place: Repository, commits: Iterable[GithubCommit]) -> tuple[str, ...]:
+    """Return who wrote and committed commits, by login; who is no account known to GitHub by name and address."""
+    people: set[str] = set()
+    trailers: set[str] = set()
+    for commit in commits:
+        people |= {_author(commit), _login(commit.committer)}
+        people |= set() if commit.author else {(commit.commit.author.email or "").lower()}
+        trailers |= {*addresses(commit.commit.message)}
+    people |= {login_in(address) or _account(steady, place, address) for address in trailers}
+    return tuple(sorted(people - {WEB_FLOW, ""}))
+
+
+def _account(steady: Steady, place: Repository, address: str) -> str:
+    """Return the login that GitHub knows an address by, from a commit of theirs; else the address."""
+    wrote = steady.call(lambda: next(iter(place.get_commits(author=address)), None))
+    return (_login(wrote.author) if wrote else "") or address
 
 
 def _labels(events: Iterable[IssueEvent], late: bool = False) -> tuple[dict[str, IssueEvent], str]:

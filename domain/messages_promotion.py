@@ -122,6 +122,14 @@ def new_evidence(environment: str, voters: Sequence[str]) -> str:
     return f"{names}: your vote about {environment} was on evidence that has changed since. Please look again."
 
 
+def commits_unseen(count: int) -> str:
+    """Say what nobody knows about a release."""
+    return (
+        f"Nobody has looked for the changes of {count} commits of this push: it was too long. Who merged them, and who "
+        "had a part in their changes without being in the commits, is not known to the rules of approval."
+    )
+
+
 def withdrawn(changes: Sequence[int]) -> str:
     """Say why a full evaluation starts late."""
     return f"The full evaluation runs after all: {', '.join(f'#{number}' for number in changes)} opts out no more."

@@ -181,6 +181,7 @@ class Origin:
     authors: tuple[str, ...] = ()  # and committers of every commit that was pushed
     position: int = 0  # on the branch: a newer commit's is greater
     refused: tuple[OptOut, ...] = ()
+    unseen: int = 0  # commits of the push whose changes nobody looked for
 
 
 @dataclass(frozen=True)

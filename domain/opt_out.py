@@ -36,6 +36,7 @@ class Facts:
     body: str
     files: tuple[str, ...]
     template: str = ""  # of the repository's pull requests, where the change began; "" without one
+    unseen: int = 0  # commits of the same push whose changes nobody looked for
 
 
 def skips_full_evaluation(changes: Sequence[Change], opt_outs: Sequence[OptOut]) -> bool:
@@ -88,6 +89,7 @@ def judge(rule: OptOutRule, facts: Facts, may: bool, overdue: Sequence[Debt] = (
     against = (
         *_person(rule, facts.by, may),
         *_paths(rule, facts.files),
+        *_unseen(facts.unseen),
         *_checklist(section, reason, _boxes(_section(facts.template)) or CHECKLIST),
         *(f"the debt of {debt.commit[:7]} was due at {debt.expires_at} and must be paid first" for debt in overdue[:3]),
     )
@@ -116,6 +118,10 @@ def _paths(rule: OptOutRule, files: Sequence[str]) -> Sequence[str]:
         paths = ", ".join(rule.forbidden_paths)
         return (f"it changes more files than GitHub lists, so nobody can say that {paths} is not among them",)
     return ()
+
+
+def _unseen(count: int) -> Sequence[str]:
+    return (f"nobody has looked for the changes of {count} more commits of this push",) if count else ()
 
 
 def _checklist(section: str | None, reason: str, wanted: Sequence[str]) -> Sequence[str]:

@@ -6,11 +6,13 @@ import itertools
 import subprocess
 import tarfile
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from adapters import github_origin
 from adapters.github import GitHub
-from adapters.github_calls import fetch
+from adapters.github_calls import Steady, fetch
 from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
@@ -118,6 +120,62 @@ def test_squash_does_not_hide_who_wrote_the_commits(world):
     sha = world.double.merge(world.repository, pull["number"], "maria", "squash")["merge_commit_sha"]
 
     assert {"alex", "jonas"} <= set(origin(world, sha).authors)
+
+
+def test_co_authors_of_a_squash_that_came_through_develop_are_authors(world):
+    """By login where the address holds it, else by the address, which may be what they sign in with."""
+    message = (
+        "Together\n\nCo-authored-by: Jonas <7+jonas@users.noreply.github.com>\nCo-authored-by: P <Priya@Acme.example>"
+    )
+    before = world.double.push(world.repository, "main", {"base.txt": "x"}, author="sam")
+    sha = world.double.push(world.repository, "main", {"x.txt": "x"}, message, author="alex")
+
+    assert set(origin(world, sha, before=before).authors) == {"alex", "jonas", "priya@acme.example"}
+
+
+def test_address_of_a_co_author_is_an_account_where_a_commit_of_theirs_says_so(world):
+    """Of GitHub's own answer; a commit whose address is no account's says nothing."""
+    known = {"kim@acme.example": SimpleNamespace(login="kim"), "pat@acme.example": None}
+    place: Any = SimpleNamespace(get_commits=lambda author: [SimpleNamespace(author=known[author])])
+    steady = Steady("https://github.example", lambda _: None, lambda: 0.0)
+
+    assert [github_origin._account(steady, place, address) for address in known] == ["kim", "pat@acme.example"]
+
+
+def test_push_that_is_too_long_says_how_much_of_it_nobody_looked_at(world, monkeypatch):
+    """Who wrote the commits is known all the same; what a change explains needs no asking."""
+    monkeypatch.setattr(github_origin, "COMMITS", 2)
+    pull = merged(world, "alex/1-x", labels=[LABEL], commits=3)
+    for author in ("sam", "kim", "jonas"):
+        sha = world.double.push(world.repository, "main", {f"{author}.txt": "x"}, author=author)
+
+    found = find(world, sha)
+    whole = find(world, pull["merge_commit_sha"])
+    assert (found.origin.changes, found.origin.unseen) == ((), 5)
+    assert {"sam", "kim", "jonas", "alex"} <= set(found.origin.authors)
+    assert ([change.number for change in whole.origin.changes], whole.origin.unseen) == ([1], 0)
+
+
+def test_opt_out_of_a_push_that_is_too_long_knows_it(world, monkeypatch):
+    """The policy then refuses it."""
+    monkeypatch.setattr(github_origin, "COMMITS", 3)
+    for author in ("sam", "kim", "jonas"):
+        world.double.push(world.repository, "main", {f"{author}.txt": "x"}, author=author)
+    sha = merged(world, "alex/1-x", labels=[LABEL])["merge_commit_sha"]
+
+    (facts,) = find(world, sha).facts
+    assert facts.unseen == 1
+
+
+def test_all_commits_of_a_long_change_are_known(world, monkeypatch):
+    """GitHub lists 250 of a change, and compares any number."""
+    monkeypatch.setattr(github_origin, "LISTED", 3)
+    pull = merged(world, "alex/1-x", commits=5)
+
+    monkeypatch.setattr(github_origin, "COMMITS", 1)
+    assert find(world, pull["merge_commit_sha"]).origin.unseen == 0
+    asked = [one["path"] for one in world.double.requests()]
+    assert any(f"/compare/{world.first}...{pull['head']['sha']}" in path for path in asked)
 
 
 def test_only_changes_into_the_branch_count(world):

@@ -108,6 +108,11 @@ def test_change_of_more_files_than_github_lists_is_refused_where_paths_forbid_it
     assert refusal(OptOutRule(), files=files) == ""
 
 
+def test_push_that_was_not_looked_through_opts_out_of_nothing() -> None:
+    """A change that nobody found may have no label."""
+    assert refusal(unseen=12) == "nobody has looked for the changes of 12 more commits of this push"
+
+
 def test_overdue_debt_must_be_paid_before_anybody_opts_out_again() -> None:
     """The words name its commit and its date."""
     debt = incur(samples.record(opt_outs=()), samples.CONFIG, "2026-11-01T00:00:00Z")

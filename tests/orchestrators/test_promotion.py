@@ -341,6 +341,15 @@ def test_release_of_a_push_that_is_too_long_says_what_nobody_knows_of_it() -> No
     assert "Nobody has looked for the changes of 12 commits of this push" in last(stage)["notes"][0]
 
 
+def test_release_of_a_push_that_is_too_long_says_what_nobody_knows_of_it() -> None:
+    """Its approvers are told that somebody may have had a part in it whom the rules do not exclude."""
+    stage = stage_with(find_origin=lambda _: {"origin": asdict(samples.origin(unseen=12))})
+
+    play(stage)
+
+    assert "Nobody has looked for the changes of 12 commits of this push" in last(stage)["notes"][0]
+
+
 def test_production_without_approvers_waits_for_the_payment() -> None:
     """Nobody is there who could waive the debt, so the question stays open until it is paid or expires."""
     wire = samples.wire_config()
