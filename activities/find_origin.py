@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
-from adapters import audit, branch_order, connect, debts
+from adapters import audit, branch_order, carriers, connect, debts
 from adapters.blobs import Blobs
 from domain import blob_names, opt_out
+from domain.audit import What
 from domain.branch_line import Compared, Place, following, position
 from domain.config import OptOutRule
 from domain.errors import DrawbridgeError, NotFound, as_answer
@@ -46,35 +47,17 @@ def find(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> Origin:
     repository, sha = wanted["repository"], wanted["sha"]
     before = _begin(wanted, github, blobs)
     found = github.find_origin(repository, sha, before, rule.label if rule else "", wanted["branch"])
-    judged = [judge(rule, facts, repository, github, blobs) for facts in found.facts] if rule else []
+    judged = [opt_outs.judge(rule, facts, repository, github, blobs) for facts in found.facts] if rule else []
     _remember(wanted, found.origin, judged, blobs)
+    placed = _place(wanted, found.origin.position, github, blobs)
+    # Last: a toggle that finds its carrier finds all it needs.
+    carriers.take(blobs, repository, [change.number for change in found.origin.changes], wanted["release"], placed)
     return replace(
         found.origin,
         opt_outs=tuple(one for one in judged if not one.refused),
         refused=tuple(one for one in judged if one.refused),
-        position=_place(wanted, found.origin.position, github, blobs),
+        position=placed,
     )
-
-
-def judge(rule: OptOutRule, facts: Facts, repository: str, github: GitHub, blobs: Blobs) -> OptOut:
-    """Let the policy judge an opt-out, with what has to be asked for."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    overdue = debts.overdue(debts.open_debts(blobs, repository), now)
-    return opt_out.judge(rule, facts, _may(rule.allowed, facts.by, github), overdue)
-
-
-def _may(allowed: Sequence[str], login: str, github: GitHub) -> bool:
-    people = {name.casefold() for name in allowed if "/" not in name}
-    teams = [name for name in allowed if "/" in name]
-    return not allowed or login.casefold() in people or any(_in_team(team, login, github) for team in teams)
-
-
-def _in_team(team: str, login: str, github: GitHub) -> bool:
-    try:
-        members = github.team_members(*team.split("/"))
-    except NotFound:
-        return False  # the refusal names the team; nobody is let in by a team that is not there
-    return login.casefold() in {member.casefold() for member in members}
 
 
 def _remember(wanted: dict[str, Any], origin: Origin, judged: Sequence[OptOut], blobs: Blobs) -> None:
@@ -83,10 +66,8 @@ def _remember(wanted: dict[str, Any], origin: Origin, judged: Sequence[OptOut], 
     kept: dict[str, Any] = {str(change.number): None for change in origin.changes}
     kept |= {str(one.change): asdict(one) for one in judged}
     blobs.create_json(blob_names.opt_outs(release), {"rule": wanted["rule"], "changes": kept})
-    for change in origin.changes:
-        blobs.write_json(blob_names.carrier(wanted["repository"], change.number), {"release": release})
     for one in judged:
-        what = "opt-out-refused" if one.refused else "opt-out"
+        what: What = "opt-out-refused" if one.refused else "opt-out"
         details = {"change": str(one.change), "label": one.label, "reason": one.reason, "refused": one.refused}
         audit.record(
             blobs, key=f"{release}:{what}:{one.change}", what=what, who=one.by, subject=release, details=details

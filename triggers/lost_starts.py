@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import azure.durable_functions as df
 
-from adapters import closing, connect, records, release_index
+from adapters import carriers, closing, connect, records, release_index
 from adapters.blobs import Blobs
 from domain import blob_names, reconcile, release_news
 from domain.errors import Unavailable
@@ -70,5 +70,6 @@ def _close(blobs: Blobs, settings: Settings, record: ReleaseRecord, reason: str)
     closed = closing.close_release(blobs, record, reason, by="drawbridge", at=at)
     before = {stage.name: stage.state for stage in record.stages}
     changed = [stage.name for stage in closed.stages if before.get(stage.name) is not stage.state]
-    connect.outbox(settings).post(*release_news.news(closed, changed, f"{settings.public_url}/api", {}))
+    news = release_news.news(closed, changed, f"{settings.public_url}/api", {})
+    connect.outbox(settings).post(*carriers.placed(blobs, closed.id, news))
     structured(log, "closed", release=record.id, reason=reason)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import azure.durable_functions as df
 import azure.functions as func
 
-from adapters import audit, closing, connect, lanes, records
+from adapters import audit, carriers, closing, connect, lanes, records
 from adapters.blobs import Blobs
 from domain import blob_names, release_news, timeline
 from domain.approvals import clean_comment, sign_in_name
@@ -188,7 +188,8 @@ def _close(blobs: Blobs, settings: Settings, record: ReleaseRecord, why: str, wh
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     closed = closing.close_release(blobs, record, why, by=who.name, at=at)
     stopped = [stage.name for stage in timeline.cut_short(closed)]
-    connect.outbox(settings).post(*release_news.news(closed, stopped, f"{settings.public_url}/api", {}))
+    news = release_news.news(closed, stopped, f"{settings.public_url}/api", {})
+    connect.outbox(settings).post(*carriers.placed(blobs, closed.id, news))
     return closed
 
 

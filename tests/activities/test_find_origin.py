@@ -188,6 +188,22 @@ def test_release_of_the_push_before_is_all_that_has_to_be_known(world: World) ->
     assert not any(f"sha={world.record.commit.sha}" in path for path in paths)
 
 
+def test_change_of_a_push_that_is_told_after_all_stays_with_the_newer_release(world: World) -> None:
+    """GitHub delivers it again, so both releases bring its change: the newer one goes to production."""
+    claim(world, world.record.commit.sha)
+    lost, heard = unlabelled(world), world.merge()
+    newer, older = (release_id(world.repository, pull["merge_commit_sha"]) for pull in (heard, lost))
+    brought(world, heard["merge_commit_sha"], lost["merge_commit_sha"])
+    brought(world, lost["merge_commit_sha"], world.record.commit.sha)
+    toggle(world, lost["number"], on=True)
+
+    kept = {
+        one: world.blobs.read_json(blob_names.opt_outs(one))["changes"][str(lost["number"])] for one in (newer, older)
+    }
+    assert kept[older] is None
+    assert kept[newer]["label"] == LABEL
+
+
 def test_first_release_ever_brings_its_own_push_and_not_all_that_was_there(world: World) -> None:
     """No commit before it has a release."""
     before, pull = world.merge(), world.merge()

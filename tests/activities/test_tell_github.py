@@ -10,6 +10,7 @@ import pytest
 
 from activities.open_approval import open_approval
 from activities.tell_github import tell_github
+from adapters import carriers
 from adapters.outbox import Drained, Outbox
 from domain import approvals, timeline
 from domain.config import Environment
@@ -96,6 +97,23 @@ def test_one_comment_per_change_is_updated_in_place(world: World) -> None:
         assert "first" not in comment
         assert "**Minimal evaluation: passed** – 30 of 30 rows scored" in comment
         assert f"https://drawbridge.acme.example/api/releases/{record.id}" in comment
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RUNNING, Outcome.FAILED])
+def test_change_that_a_newer_release_carries_has_that_ones_comment(world: World, outcome: Outcome) -> None:
+    """What the older one says stands on its commit."""
+    number = world.record.changes[0].number
+    older = replace(world.record, id="release-older", outcome=outcome)
+    carriers.take(world.blobs, world.repository, [number], world.record.id, 7)
+    carriers.take(world.blobs, world.repository, [number], older.id, 6)
+    for record in (world.record, later(older)):
+        tell(world, record, timeline.PREPARE)
+        world.deliver()
+
+    (comment,) = world.comments(number)
+    assert world.record.id in comment
+    (on_commit,) = world.double.commit(world.repository, older.commit.sha)["commit_comments"]
+    assert older.id in on_commit["body"]
 
 
 def test_direct_push_is_told_on_the_commit(world: World) -> None:
