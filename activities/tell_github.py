@@ -7,7 +7,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import connect, outbox, records
+from adapters import carriers, connect, outbox, records
 from adapters.blobs import Blobs
 from adapters.outbox import Outbox
 from domain import messages, release_news
@@ -38,7 +38,8 @@ def tell(record: ReleaseRecord, stages: list[str], settings: Settings, box: Outb
 
     However often this runs, GitHub hears it once.
     """
-    news = release_news.news(record, stages, f"{settings.public_url}/api", approval_links(record, settings, box.blobs))
+    said = release_news.news(record, stages, f"{settings.public_url}/api", approval_links(record, settings, box.blobs))
+    news = carriers.placed(box.blobs, record.id, said)
     box.post(*news)
     if any(message.urgent for message in news):
         _deliver(box)
