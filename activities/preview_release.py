@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
-from activities.find_origin import judge
 from activities.tell_change import publish
-from adapters import changes, connect, debts, durations
+from adapters import changes, connect, debts, durations, opt_outs
 from adapters.blobs import Blobs
 from adapters.outbox import Outbox
 from domain import messages_changes
@@ -58,7 +57,7 @@ def judge_label(repository: str, number: int, rule: OptOutRule, github: GitHub, 
     facts = github.opt_out_now(repository, number, label)
     if facts is None:
         return OptOut(label, number, "", "", refused=messages_changes.nobody_on_record(label))
-    return judge(rule, facts, repository, github, blobs)
+    return opt_outs.judge(rule, facts, repository, github, blobs)
 
 
 def keep(repository: str, number: int, config: Config, preview: OptOut | None, outbox: Outbox) -> ChangeRecord:
