@@ -66,6 +66,12 @@ def link_token(request: ApprovalRequest, approver: int, secret: str) -> str:
     return f"{request.release}~{request.environment}~{approver}~{_seal(request, approver, secret)}"
 
 
+def link_path(request: ApprovalRequest, approver: int, secret: str) -> str:
+    """Return where one approver's link leads, below the site: approvals and overrides are decided on routes apart."""
+    route = "overrides" if request.environment == OVERRIDE else "approvals"
+    return f"/api/{route}/{link_token(request, approver, secret)}"
+
+
 def read_link(token: str) -> Link:
     """Take a token apart without believing it. Raises NotFound when it cannot be one of ours."""
     parts = token.split("~")

@@ -23,7 +23,7 @@ from triggers import evaluations, forms, releases_api, rights
 from triggers.answers import page, page_for_people
 from triggers.identity import Person, person
 from triggers.views import Ask, FormLink, Round, Surroundings, release_page, validation_page
-from triggers.voting import approval_url, own_number
+from triggers.voting import own_number
 
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.pages")
@@ -98,7 +98,7 @@ def _asks(record: ReleaseRecord, questions: Sequence[Question], who: Person, set
     """Return the links of the person to what is asked now, so that nobody needs GitHub to find them."""
     asked_now = {timeline.asks_about(stage.name) for stage in timeline.current_stages(record)}
     return [
-        Ask(question.request.environment, approval_url(question.request, number, settings))
+        Ask(question.request.environment, approvals.link_path(question.request, number, settings.link_secret))
         for question in questions
         if question.request.environment in asked_now
         and not approvals.is_excluded(who.name, question.request, settings.people)

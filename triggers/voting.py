@@ -95,12 +95,6 @@ async def take(
     return page("message.html", _recorded(case, vote, kind, open_still))
 
 
-def approval_url(request: ApprovalRequest, number: int, settings: Settings) -> str:
-    """Return the path of an approver's own link."""
-    path = "overrides" if request.environment == approvals.OVERRIDE else "approvals"
-    return f"/api/{path}/{approvals.link_token(request, number, settings.link_secret)}"
-
-
 def own_number(request: ApprovalRequest, who: Person, settings: Settings) -> int | None:
     """Return which of a request's links is for a person, theirs before one of a group; None when there is none."""
     mine = [
@@ -190,7 +184,7 @@ def _refuse_replaced(request: ApprovalRequest | None, who: Person, settings: Set
         for one in (request.round - 1, request.round)
     )
     news = evidence_news.changed(read(Evidence, before), read(Evidence, now)) if before and now else ()
-    raise Replaced(request, news, voted, approval_url(request, number, settings))
+    raise Replaced(request, news, voted, approvals.link_path(request, number, settings.link_secret))
 
 
 def _decide(req: func.HttpRequest, case: Case, settings: Settings, kind: Kind, blobs: Blobs) -> tuple[Vote, bool]:

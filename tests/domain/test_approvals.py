@@ -47,6 +47,14 @@ def vote(approver: str, decision: str = "approve", digest: str = "d" * 64) -> Vo
     return Vote(approver, f"{approver}@helpdesk.example", decision, "", digest, "2026-11-23T10:00:00Z")
 
 
+def test_link_leads_to_the_route_that_takes_its_kind_of_decision() -> None:
+    """An override is decided on a route of its own."""
+    override = replace(REQUEST, environment=approvals.OVERRIDE)
+
+    assert approvals.link_path(REQUEST, 1, SECRET) == f"/api/approvals/{approvals.link_token(REQUEST, 1, SECRET)}"
+    assert approvals.link_path(override, 1, SECRET) == f"/api/overrides/{approvals.link_token(override, 1, SECRET)}"
+
+
 def test_link_opens_only_for_the_approver_it_was_made_for() -> None:
     """Reading a link gives back its approver."""
     link = approvals.read_link(approvals.link_token(REQUEST, 1, SECRET))

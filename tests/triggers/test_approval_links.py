@@ -15,6 +15,7 @@ import pytest
 from adapters import records
 from domain import approvals, blob_names
 from domain.models import ApprovalRequest, Debt, DebtState, OptOut, Outcome, Verdict
+from domain.wire import digest_of
 from tests import samples
 from tests.triggers.conftest import LINK_SECRET
 from tests.triggers.edge import ORIGIN, Edge, in_groups, lines, record, store_rows
@@ -396,7 +397,7 @@ def test_evidence_of_a_version_with_fewer_fields_still_counts(edge: Edge) -> Non
     stored = edge.blobs.read_json(blob_names.evidence(asked.release, "prod"))
     for summary in stored["evaluations"]:
         del summary["finished_at"]  # as if it had been added since
-    older = replace(asked, digest=approvals._digest(stored))
+    older = replace(asked, digest=digest_of(stored))
     edge.blobs.write_json(blob_names.evidence(asked.release, "prod"), stored)
     edge.blobs.write_json(blob_names.approval_request(asked.release, "prod"), samples.wire(older))
     token = edge.link(older, "maria")
