@@ -94,7 +94,8 @@ class Demo:
         self._keep_night_away()
         better = self._merge(clone_path, BETTER)
         self._follow(better, until=is_fully_evaluated)
-        owing = self._merge(clone_path, OPTED_OUT)  # life goes on while the first one is on its way to production
+        owing = self._merge(clone_path, OPTED_OUT)
+        self._turn_to(better, "which goes on to production meanwhile")
         ended = [self._see_through(better, beside=owing)]
         if went_out(ended[0].record):  # without a baseline the rest would show nothing
             self._turn_to(owing, "which skipped its full evaluation")
@@ -137,7 +138,7 @@ class Demo:
                 if record:
                     shown.show(record, self._source.progress(record), self._seen(beside))
                     self._call_night(record)
-                    self._approve(record, underway.number)
+                    self._approve(record, underway)
                     if until(record) or record.outcome is not Outcome.RUNNING:
                         return record
                 broken = self._source.failure(underway.release)
@@ -155,12 +156,12 @@ class Demo:
         self._console.print(f"  pull request  {self._system.github_url}/{REPOSITORY}/pull/{number}", soft_wrap=True)
         self._console.print(f"  release       {self._system.app_url}/api/releases/{release}", soft_wrap=True)
 
-    def _approve(self, record: ReleaseRecord, number: int) -> None:
+    def _approve(self, record: ReleaseRecord, underway: Underway) -> None:
         """Let each approver who is asked open the link in the pull request's comment and send the form there."""
         for environment, votes in VOTES.items():
             owes = environment == PRODUCTION and block_production(record)
             for login, comment in votes if is_asked(record, environment) and not owes else ():
-                self._vote(record, number, environment, login, comment)
+                self._vote(record, underway, environment, login, comment)
 
     def _call_night(self, record: ReleaseRecord) -> None:
         """Let the night come as soon as a debt is there: it pays while the release goes on as far as it may."""
@@ -188,8 +189,8 @@ class Demo:
         night = {"date": str(date), "instance": ""}
         self._blobs.write_json(blob_names.night_started(REPOSITORY), night)
 
-    def _vote(self, record: ReleaseRecord, number: int, environment: str, login: str, comment: str) -> None:
-        comments = self._system.github.pull(REPOSITORY, number)["comments"]
+    def _vote(self, record: ReleaseRecord, underway: Underway, environment: str, login: str, comment: str) -> None:
+        comments = self._system.github.pull(REPOSITORY, underway.number)["comments"]
         links = [link for entry in comments if (link := approval_link(entry["body"], login, environment))]
         if not links or links[-1] in self._voted:
             return  # not asked yet, or not anew
@@ -201,7 +202,9 @@ class Demo:
             return  # new evidence has just replaced the link: the next look finds the new one
         self._voted.add(links[-1])
         self._console.print(
-            f"  [bold]{login}[/] approves {environment} through the form behind the link: “{comment}”", soft_wrap=True
+            f"  [bold]{login}[/] approves {environment} for “{underway.change.title}” "
+            f"through the form behind the link: “{comment}”",
+            soft_wrap=True,
         )
 
     def _keep_pages(self, record: ReleaseRecord) -> None:
