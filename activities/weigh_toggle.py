@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
-from activities.find_origin import judge
-from adapters import audit, connect
+from adapters import audit, connect, opt_outs
 from adapters.blobs import Blobs
+from adapters.outbox import Outbox
 from domain import blob_names, messages_promotion
 from domain.config import OptOutRule
 from domain.errors import DrawbridgeError, as_answer
 from domain.git_flow import ToggleOptOut
 from domain.models import OptOut, ReleaseRecord
 from domain.opt_out import full_evaluation_ahead, may_have_ground
+from domain.outbox import Reply
 from domain.wire import read
 from settings import current
 
@@ -29,13 +30,15 @@ LOOK_AGAIN = 30.0  # seconds
 
 @bp.activity_trigger(input_name="payload")
 def weigh_toggle(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"decision": in words}, or {"retry_after"}, for a ToggleOptOut.
+    """Return {"decision": in words}, or {"retry_after"}, for a ToggleOptOut; with "last" it is not asked again.
 
     The label as GitHub has it now counts, not what the event said: events may come late, twice, or out of order. When
     no release carries the change it is both: the release may just have begun.
     """
     settings, toggle = current(), read(ToggleOptOut, payload)
     blobs = connect.blobs(settings)
+    if payload.get("last"):
+        return {"decision": give_up(toggle, connect.outbox(settings))}
     try:
         if not blobs.exists(blob_names.carrier(toggle.repository, toggle.number)):
             return {"decision": messages_promotion.no_release_carries(toggle.number), "retry_after": LOOK_AGAIN}
@@ -45,23 +48,49 @@ def weigh_toggle(payload: dict[str, Any]) -> dict[str, Any]:
     return {"decision": decision}
 
 
+def give_up(toggle: ToggleOptOut, outbox: Outbox) -> str:
+    """Audit a toggle that nobody could weigh; where a release carries the change, say so on the change as well."""
+    release, rule = _carried(toggle, outbox.blobs)
+    if not release:
+        decision = messages_promotion.no_release_carries(toggle.number)
+        _trace(toggle, f"{toggle.repository}#{toggle.number}", decision, outbox.blobs)
+        return decision
+    if rule is None or toggle.label.casefold() != rule.label.casefold():
+        return messages_promotion.other_label(toggle.label)
+    decision = messages_promotion.not_weighed(toggle.on)
+    marker = f"toggle-{toggle.key}"
+    outbox.post(Reply(toggle.repository, toggle.number, marker, decision, at=toggle.at, urgent=True))
+    _trace(toggle, release, decision, outbox.blobs)
+    return decision
+
+
 def weigh(toggle: ToggleOptOut, github: GitHub, blobs: Blobs) -> str:
     """Keep how the label stands, audit it, and stop a full evaluation that nobody owes any more."""
-    carrier = blobs.read_json(blob_names.carrier(toggle.repository, toggle.number))
-    kept = blobs.read_json(blob_names.opt_outs(carrier["release"])) if carrier else None
-    if not kept or not kept["rule"]:
+    release, rule = _carried(toggle, blobs)
+    if rule is None:
         return messages_promotion.no_release_carries(toggle.number)
-    release, rule = carrier["release"], read(OptOutRule, kept["rule"])
     if toggle.label.casefold() != rule.label.casefold():
         return messages_promotion.other_label(toggle.label)
     facts = github.opt_out_now(toggle.repository, toggle.number, rule.label)
-    stands = judge(rule, facts, toggle.repository, github, blobs) if facts else None
+    stands = opt_outs.judge(rule, facts, toggle.repository, github, blobs) if facts else None
     after = _keep(blobs, release, toggle.number, stands)
     decision = _act(blobs, release, after)
-    details = {"change": str(toggle.number), "label": toggle.label, "on": str(toggle.on), "decision": decision}
-    key = f"{release}:toggle:{toggle.number}:{toggle.key}"
-    audit.record(blobs, key=key, what="toggle", who=toggle.by, subject=release, details=details)
+    _trace(toggle, release, decision, blobs)
     return decision
+
+
+def _trace(toggle: ToggleOptOut, subject: str, decision: str, blobs: Blobs) -> None:
+    details = {"change": str(toggle.number), "label": toggle.label, "on": str(toggle.on), "decision": decision}
+    key = f"{subject}:toggle:{toggle.number}:{toggle.key}"
+    audit.record(blobs, key=key, what="toggle", who=toggle.by, subject=subject, details=details)
+
+
+def _carried(toggle: ToggleOptOut, blobs: Blobs) -> tuple[str, OptOutRule | None]:
+    """Return which release carries the change, and its policy, as far as they are known."""
+    carrier = blobs.read_json(blob_names.carrier(toggle.repository, toggle.number))
+    kept = blobs.read_json(blob_names.opt_outs(carrier["release"])) if carrier else None
+    rule = read(OptOutRule, kept["rule"]) if kept and kept["rule"] else None
+    return (carrier["release"] if carrier else ""), rule
 
 
 def _keep(blobs: Blobs, release: str, number: int, stands: OptOut | None) -> dict[str, Any]:

@@ -234,6 +234,8 @@ def _relabelled(change: ChangeEvent, branches: tuple[str, str]) -> Action:
     on = change.action == "labeled"
     key = _key(change.label, on, change.at)
     toggle = ToggleOptOut(change.repository, change.number, change.label, on, change.sender, change.at, key)
+    if change.merged and change.base_branch != branches[0]:
+        raise Ignored(f"change {change.number} is merged into {change.base_branch}: no release carries it")
     if change.merged:
         return toggle
     _check_validated(change, branches)

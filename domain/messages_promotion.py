@@ -163,6 +163,15 @@ def no_release_carries(change: int) -> str:
     return f"no release carries change #{change}"
 
 
+def not_weighed(on: bool) -> str:
+    """Say that the opt-out label changes nothing because nobody could look at it."""
+    moved = "put on" if on else "taken off"
+    return (
+        f"That the opt-out label was {moved} after the merge changes nothing: GitHub did not answer for too long. "
+        "Do it again to have it looked at."
+    )
+
+
 def other_label(label: str) -> str:
     """Say why a label changes nothing."""
     return f"{label} is not the opt-out label"

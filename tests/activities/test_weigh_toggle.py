@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
+from activities.weigh_toggle import weigh_toggle
 from adapters import records
 from domain import timeline
+from domain.git_flow import ToggleOptOut
 from domain.models import OptOut, Outcome, ReleaseRecord, Verdict
 from tests import samples
-from tests.activities.conftest import AT, World
+from tests.activities.conftest import AT, World, run
 from tests.activities.test_find_origin import BODY, LABEL, audited, cancelled, find, toggle
 
 CONFIG = samples.CONFIG
@@ -91,3 +93,37 @@ def known_so_far(world: World, so_far: Any) -> tuple[int, ReleaseRecord]:
     if record:
         records.save_record(world.blobs, record)
     return number, record
+
+
+def given_up(world: World, number: int, label: str = LABEL) -> str:
+    """Weigh a toggle for the last time."""
+    toggle = asdict(ToggleOptOut(world.repository, number, label, True, "eve", AT, "k"))
+    return str(run(weigh_toggle, {**toggle, "last": True})["decision"])
+
+
+def test_toggle_that_nobody_could_weigh_is_audited_and_told(world: World) -> None:
+    """GitHub was away for too long: whoever moved the label hears that it counts for nothing."""
+    number, _ = known_so_far(world, judged)
+
+    decision = given_up(world, number)
+    world.deliver()
+
+    assert decision.startswith(
+        "That the opt-out label was put on after the merge changes nothing: GitHub did not answer"
+    )
+    assert [decision in comment for comment in world.comments(number)] == [True]
+    assert audited(world) == [("toggle", "eve", "release-x")]
+
+
+def test_other_label_that_nobody_could_look_at_is_no_news(world: World) -> None:
+    """It would have changed nothing."""
+    number, _ = known_so_far(world, judged)
+
+    assert given_up(world, number, "docs") == "docs is not the opt-out label"
+    assert audited(world) == []
+
+
+def test_toggle_on_a_change_that_no_release_carries_in_the_end_is_audited(world: World) -> None:
+    """It was merged before this app was there."""
+    assert given_up(world, 1) == "no release carries change #1"
+    assert audited(world) == [("toggle", "eve", f"{world.repository}#1")]

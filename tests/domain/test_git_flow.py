@@ -113,6 +113,10 @@ def test_where_both_branches_are_one_a_push_releases() -> None:
         (OtherEvent("ping", "", "d"), "repository (none) is not configured here"),
         (replace(CHANGE, draft=True), "change 7 is a draft"),
         (replace(CHANGE, draft=True, action="labeled", label="x"), "change 7 is a draft"),
+        (
+            replace(CHANGE, action="labeled", label="released", merged=True),
+            "change 7 is merged into develop: no release carries it",
+        ),
         (replace(CHANGE, base_branch="sam/1-y"), "change 7 goes to sam/1-y, which is neither main nor develop"),
         (replace(CHANGE, action="assigned"), "event pull_request.assigned starts nothing"),
         (replace(COMMENT, body="looks good"), "comment 501 holds no command"),
@@ -170,7 +174,7 @@ def test_label_on_a_merged_change_is_a_toggle(action: str, on: bool) -> None:
 
 def test_one_toggle_has_one_name_however_it_is_told() -> None:
     """Another delivery id is no other toggle; another label, direction or moment is."""
-    labeled = replace(CHANGE, action="labeled", label="skip", merged=True)
+    labeled = replace(CHANGE, action="labeled", label="skip", merged=True, base_branch="main")
     others = [
         replace(labeled, delivery="d-2"),
         replace(labeled, label="Skip"),
@@ -296,7 +300,7 @@ def test_repositories_of_one_name_never_mix() -> None:
         replace(PUSH, branch="develop"),
         CHANGE,
         COMMENT,
-        replace(CHANGE, action="labeled", merged=True),
+        replace(CHANGE, action="labeled", merged=True, base_branch="main"),
     ]
     actions = [[decided(replace(event, repository=name), both) for event in events] for name in both]
 
