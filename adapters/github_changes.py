@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from github.Commit import Commit
+from github.CommitStatus import CommitStatus
+from github.PaginatedList import PaginatedList
 from github.PullRequest import PullRequest
 from github.Repository import Repository
 
@@ -85,8 +88,13 @@ def _check_runs(place: Repository, sha: str) -> Iterator[Check]:
 
 
 def _statuses(place: Repository, sha: str) -> Iterator[Check]:
-    for status in place.get_commit(sha).get_combined_status().statuses:
+    for status in newest_statuses(place.get_commit(sha)):
         yield Check(status.context, _state(status.state), status.state, status.target_url or "")
+
+
+def newest_statuses(commit: Commit) -> PaginatedList[CommitStatus]:
+    """List the newest status of each context, all of them: the combined status is a list of pages too."""
+    return PaginatedList(CommitStatus, commit.requester, f"{commit.url}/status", None, list_item="statuses")
 
 
 def _workflows(steady: Steady, place: Repository, sha: str) -> list[Check]:

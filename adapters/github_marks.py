@@ -10,6 +10,7 @@ from typing import Any
 from github.CheckRun import CheckRun
 from github.GithubObject import NotSet
 
+from adapters.github_changes import newest_statuses
 from adapters.github_limits import SUMMARY, check_sha, clean, cut, short
 from adapters.github_writes import Pen
 from domain.outbox import ANNOTATIONS, Annotation, Status, Written
@@ -50,8 +51,7 @@ def write_mark(pen: Pen, wanted: Status) -> Written:
 def _write_status(pen: Pen, wanted: Status) -> Written:
     commit = pen.place.get_commit(check_sha(wanted.sha))
     state, description = _STATUSES[wanted.state], short(wanted.description)
-    # The newest of each context; were ours not among the first of very many, it would be said twice.
-    newest = next((one for one in commit.get_combined_status().statuses if one.context == wanted.context), None)
+    newest = next((one for one in newest_statuses(commit) if one.context == wanted.context), None)
     said = newest and (newest.state, newest.description or "", newest.target_url or "")
     if newest is None or said != (state, description, wanted.url):
         pen.spend()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from devhost.github import marks
-from devhost.github.rest import body, caller, number, paged, repository, site
+from devhost.github.rest import body, caller, number, page_of, paged, repository, site
 from devhost.github.store import Record
 
 routes = web.RouteTableDef()
@@ -33,16 +33,17 @@ async def combined_status(request: web.Request) -> web.Response:
     found, at = repository(request), site(request)
     sha = at.double.commit_sha(found, request.match_info["ref"])
     newest = marks.newest_statuses(at.double, found, sha)
+    first, last, headers = page_of(request, len(newest), 30)
     shape = {
         "state": marks.combined_state(newest),
         "sha": sha,
         "total_count": len(newest),
-        "statuses": [at.shapes.simple_status(found, status) for status in newest],
+        "statuses": [at.shapes.simple_status(found, status) for status in newest[first:last]],
         "repository": at.shapes.bare_repository(found),
         "url": at.shapes.api(found, f"/commits/{sha}/status"),
         "commit_url": at.shapes.api(found, f"/commits/{sha}"),
     }
-    return web.json_response(shape)
+    return web.json_response(shape, headers=headers)
 
 
 def _statuses(request: web.Request, found: Record) -> list[Record]:

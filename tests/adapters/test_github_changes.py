@@ -216,6 +216,16 @@ def test_newest_status_of_a_context_counts(world):
     assert checks(world, sha, "lint") == {"lint": "passed"}
 
 
+def test_status_beyond_the_first_page_is_found(world):
+    """A build farm may set more than the hundred that GitHub gives at once."""
+    sha = opened(world)["head"]["sha"]
+    for number in range(101):
+        world.double.report_status(world.repository, sha, f"part {number:03}", "success")
+
+    names = {"part 000", "part 050", "part 100"}
+    assert {check.name for check in world.github.checks_of(world.repository, sha, names)} == names
+
+
 def test_workflows_that_may_not_be_read_are_no_reason_to_fail(world):
     """A token without Actions: read still sees check runs and statuses."""
     sha = opened(world)["head"]["sha"]
