@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,21 +21,6 @@ from unittest import mock
 import azure.durable_functions as df
 
 import settings
-from activities import (
-    announce_deployment,
-    close_approval,
-    end_release,
-    enter_lane,
-    find_origin,
-    keep_baseline,
-    leave_lane,
-    look_around,
-    look_at_approval,
-    open_approval,
-    remind_approvers,
-    save_record,
-    tell_github,
-)
 from adapters import connect, records
 from adapters.outbox import PENDING, Outbox, drain
 from benchmarks.simulated_hub import SimulatedHub
@@ -70,19 +56,19 @@ TOKEN = "ghp_of_the_benchmark"  # noqa: S105  nobody else takes it
 TICK = 15.0  # seconds between two runs of the timer that delivers
 IMAGE = Image("sha256:" + "ab" * 32, "images/abab")
 REAL = (
-    announce_deployment,
-    close_approval,
-    end_release,
-    enter_lane,
-    find_origin,
-    keep_baseline,
-    leave_lane,
-    look_around,
-    look_at_approval,
-    open_approval,
-    remind_approvers,
-    save_record,
-    tell_github,
+    "announce_deployment",
+    "close_approval",
+    "end_release",
+    "enter_lane",
+    "find_origin",
+    "keep_baseline",
+    "leave_lane",
+    "look_around",
+    "look_at_approval",
+    "open_approval",
+    "remind_approvers",
+    "save_record",
+    "tell_github",
 )
 STORIES = (approval, build, deployment, evaluation, jobs, lane, release)
 CONFIG = """
@@ -197,7 +183,7 @@ class World:
             "deploy_image": lambda asked: {"deployment": asdict(self._deployment(asked))},
             "probe_deployment": lambda _: asdict(Probe(True, 5, 0, (0.2,), "")),
         }
-        real = {name: _plain(getattr(module, name)) for module in REAL if (name := module.__name__.split(".")[-1])}
+        real = {name: _plain(getattr(import_module(f"activities.{name}"), name)) for name in REAL}
         acts = {name: self._timed(name, act) for name, act in (work | real).items()}
         self.hub = SimulatedHub(stories, acts)
         self.told_until = self.now()
