@@ -23,7 +23,8 @@ def blobs(settings: Settings) -> Blobs:
 
 def github(settings: Settings) -> GitHub:
     """Return GitHub, signed in by token or as the App."""
-    return _github(settings.github_url, settings.github_token, settings.github_app_id, settings.github_app_key)
+    url, listens = settings.github_url, settings.github_events == "webhook"
+    return _github(url, settings.github_token, settings.github_app_id, settings.github_app_key, listens)
 
 
 def outbox(settings: Settings) -> Outbox:
@@ -60,7 +61,7 @@ def _blobs(connection: str, container: str) -> Blobs:
 
 
 @cache
-def _github(url: str, token: str, app_id: str, app_key: str) -> GitHub:
+def _github(url: str, token: str, app_id: str, app_key: str, listens: bool) -> GitHub:
     from adapters.github import GitHub  # noqa: PLC0415
 
-    return GitHub(url, token, app_id, app_key)
+    return GitHub(url, token, app_id, app_key, buttons=listens)

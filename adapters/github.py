@@ -55,6 +55,7 @@ class GitHub:
         app_id: str = "",
         app_key: str = "",
         *,
+        buttons: bool = True,
         timeout: int = SECONDS,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
@@ -63,6 +64,7 @@ class GitHub:
         self._token = token
         # Settings of one line carry a PEM's line breaks as \n.
         self._app = (app_id, app_key.replace("\\n", "\n")) if app_id and not token else None
+        self._buttons = buttons  # whether somebody hears of it when they are pressed
         self._timeout = timeout
         self._steady = Steady(self._url, sleep, now)
         self._once = Steady(self._url, sleep, now, pauses=())
@@ -185,7 +187,9 @@ class GitHub:
         tried again here: the outbox does, at its own pace.
         """
         place = self._repository(message.repository, self._once)
-        pen = github_writes.Pen(place, lambda: self._me(message.repository), bool(self._app), told, spend)
+        pen = github_writes.Pen(
+            place, lambda: self._me(message.repository), bool(self._app), told, spend, self._buttons
+        )
         return self._once.call(lambda: WRITERS[type(message)](pen, message))
 
     def _slug(self) -> str:

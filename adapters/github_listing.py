@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -117,12 +118,19 @@ def version(pull: Mapping[str, Any]) -> str:
     """Return what is another text whenever something about an open pull request may start or end something."""
     # Updates are dated to the second, so its date alone does not tell two of them apart.
     base, draft = find(pull, "base.ref", str), "draft" if pull.get("draft") else "ready"
-    return " ".join((need(pull, "updated_at", str), sha(pull, "head.sha"), draft, base or ""))
+    words = hashlib.sha256(f"{pull.get('title')}\0{pull.get('body')}".encode()).hexdigest()[:16]
+    return " ".join((need(pull, "updated_at", str), sha(pull, "head.sha"), draft, base or "", words))
+
+
+def reworded(before: str, after: str) -> bool:
+    """Say whether of two versions of a change the later one has another title or text, and the rest as it was."""
+    old, new = before.split(" ")[1:], after.split(" ")[1:]
+    return old[:3] == new[:3] and old[3:] != new[3:]
 
 
 def is_ready(version: str, branches: Collection[str]) -> bool:
     """Say whether an open change of this version is to be validated: it is no draft and goes to one of the branches."""
-    return version.split(" ")[2:] in [["ready", branch] for branch in branches]
+    return version.split(" ")[2:4] in [["ready", branch] for branch in branches]
 
 
 def since(ask: Look, path: str, etag: str, newest: int) -> tuple[Answer, list[dict[str, Any]]]:

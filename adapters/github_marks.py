@@ -5,6 +5,7 @@ What was skipped is never green: GitHub counts the conclusions success, neutral 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from github.CheckRun import CheckRun
@@ -61,7 +62,7 @@ def _write_status(pen: Pen, wanted: Status) -> Written:
 
 def _write_check(pen: Pen, wanted: Status) -> Written:
     run = _find_check(pen, wanted)
-    fields = _fields(wanted)
+    fields = _fields(wanted if pen.buttons else replace(wanted, buttons=()))
     lots = _lots(wanted.annotations, run)
     if run is None:
         pen.spend()

@@ -32,6 +32,7 @@ class Pen:
     app: bool  # signed in as an App
     told: Told | None  # what was written before about the same subject
     spend: Callable[[], None]  # counts a write, before it is made
+    buttons: bool = True  # whether check runs offer any
 
 
 def write_comment(pen: Pen, wanted: Comment) -> Written:

@@ -31,6 +31,7 @@ def check_summary(record: ReleaseRecord, stage: Stage, site: str) -> str:
         f"**{messages.stage_title(stage.name)}**: {stage.state.value}",
         messages.plain(stage.detail),
         *(messages.evaluation_section(one, site) for one in record.evaluations if one.kind == kind),
+        "To have it evaluated after all, comment `/evaluate full` on the change." if buttons(stage) else "",
         f"[Release page]({site}/releases/{record.id})",
     ]
     return "\n\n".join(part for part in parts if part)

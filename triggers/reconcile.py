@@ -201,9 +201,8 @@ async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:
         else:
             listed = {pull["number"]: github_listing.version(pull) for pull in answer.data}
             for pull in answer.data:
-                if seen.changes is not None and seen.changes.get(pull["number"]) != listed[pull["number"]]:
-                    action = github_listing.standing(pull)
-                    await place.tell(github_events.change(pull, action, RECONCILED))
+                if seen.changes is not None:
+                    await _moved(place, pull, seen.changes.get(pull["number"], ""), listed[pull["number"]])
             pages[path] = Page(answer.etag, tuple(listed))
         open_now |= listed
         if len(listed) < github_listing.FULL_PAGE:
@@ -213,6 +212,14 @@ async def _changes(place: Place, seen: Seen, used: set[str]) -> Seen:
     for number in [*(before.keys() - open_now.keys()), *await asyncio.to_thread(_ended_too_late, place, as_before)]:
         await _as_it_is(place, number)
     return replace(seen, changes=open_now, pages=pages)
+
+
+async def _moved(place: Place, pull: Mapping[str, Any], before: str, version: str) -> None:
+    """Tell of an open change that is another one than before, or says something else."""
+    if before != version:
+        reworded = before and github_listing.reworded(before, version)
+        action = github_events.REWORDED if reworded else github_listing.standing(pull)
+        await place.tell(github_events.change(pull, action, RECONCILED))
 
 
 def _ended_too_late(place: Place, open_now: Mapping[int, str]) -> list[int]:

@@ -239,6 +239,17 @@ def test_skipped_evaluation_has_a_button_and_says_by_whom(world: World) -> None:
     world.double.press(world.repository, run["id"], "evaluate-full", by="sam")
 
 
+def test_where_nobody_hears_of_buttons_there_are_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also none that was there before."""
+    skipped = world.status("skipped", "evaluate-full", description="skipped", buttons=(EVALUATE_FULLY,))
+    told = world.tell(skipped)
+    monkeypatch.setattr(world.github, "_buttons", False)
+    world.tell(skipped, Told(AT, "", told.id, told.url))
+
+    (run,) = world.runs()
+    assert run["actions"] == []
+
+
 @pytest.mark.parametrize("lost", [{"reset": True}, {"status": 502}])
 def test_lost_reply_leaves_one_check_run(world: World, lost: dict[str, Any]) -> None:
     """It is found by the release it belongs to."""

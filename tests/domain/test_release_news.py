@@ -78,6 +78,7 @@ def test_skipped_evaluation_says_by_whom_and_can_be_asked_for() -> None:
 
     assert (status.state, status.description) == ("skipped", why)
     assert [(one.identifier, one.label) for one in status.buttons] == [("evaluate-full", "Evaluate fully")]
+    assert "comment `/evaluate full` on the change" in status.summary
 
 
 def test_evaluation_that_ran_has_no_button() -> None:

@@ -367,6 +367,39 @@ def test_open_change_that_nobody_told_of_is_validated_once(world: World) -> None
     assert [one["sha"] for one in world.started("pull_request")] == [pull["head"]["sha"], second]
 
 
+def test_text_that_was_edited_has_its_opt_out_looked_at_again(world: World) -> None:
+    """Its reason and checklist stand there; a comment, which makes the change newer as well, is no other text."""
+    pull = world.open("sam/3-y")
+    world.reconcile()
+    world.double.comment(world.repository, pull["number"], "Nice.", "maria")
+    world.reconcile()
+    before = len(world.started("opt_out_preview"))
+    world.double.edit(world.repository, pull["number"], "sam", body="Reason for skipping: documentation only")
+    for _ in range(2):
+        world.reconcile()
+
+    assert (before, len(world.started("opt_out_preview"))) == (0, 1)
+    assert len(world.started("pull_request")) == 1
+
+
+def test_text_that_was_edited_with_a_push_is_validated_with_it(world: World) -> None:
+    """The validation looks at the opt-out itself."""
+    pull = world.open("sam/3-z")
+    world.reconcile()
+    world.double.edit(world.repository, pull["number"], "sam", title="Answer much better")
+    second = world.push("sam/3-z")
+    world.reconcile()
+
+    assert [one["sha"] for one in world.started("pull_request")] == [pull["head"]["sha"], second]
+    assert world.started("opt_out_preview") == []
+
+
+@pytest.mark.parametrize(("events", "buttons"), [("webhook", True), ("poll", False)])
+def test_nobody_is_offered_a_button_that_is_not_heard(app: Settings, events: str, buttons: bool) -> None:
+    """Polling does not see it pressed."""
+    assert connect.github(replace(app, github_events=events))._buttons is buttons
+
+
 def test_draft_waits_until_it_is_ready(world: World) -> None:
     """And ends what runs when it becomes a draft again."""
     pull = world.open("sam/4-x", draft=True)
