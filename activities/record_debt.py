@@ -10,7 +10,7 @@ import azure.durable_functions as df
 from adapters import audit, connect, debts, lanes
 from adapters.blobs import Blobs
 from domain.debts import stack
-from domain.messages import skipped_because
+from domain.messages_promotion import skipped_because
 from domain.models import Debt
 from domain.wire import read
 from settings import current

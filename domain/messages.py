@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from domain.messages_promotion import skipped_because
 from domain.models import (
     EvaluationSummary,
     Image,
@@ -111,13 +112,6 @@ def reminder(environment: str, approvers: Sequence[str], expires_at: str, page: 
     return (
         f"{names}: the release still waits for your decision about **{environment}**. It expires at {expires_at}. "
         f"Your links are in the release's comment; the evidence is on the [release page]({page})."
-    )
-
-
-def skipped_because(opt_outs: Sequence[OptOut]) -> str:
-    """Say who opted out of the full evaluation and why. Never shown as a passed evaluation."""
-    return "; ".join(
-        f"skipped by @{one.by} because {one.reason or 'of nothing said'} (#{one.change})" for one in opt_outs
     )
 
 
@@ -261,9 +255,10 @@ def not_approved(environment: str, decision: str, votes: Sequence[Vote]) -> str:
 
 def too_few_approvers(environment: str, approvals: int, excluded: Sequence[str]) -> str:
     """Say that nobody can open this bridge, before anybody waits for it."""
+    without = f"without those who wrote or merged it ({', '.join(excluded)}) " if excluded else ""
     return (
-        f"{environment} needs {approvals} approvals, and without the authors ({', '.join(excluded)}) there are too few "
-        "approvers: add approvers in drawbridge.yaml."
+        f"{environment} needs {approvals} approvals, and {without}there are too few approvers: add approvers in "
+        "drawbridge.yaml."
     )
 
 
@@ -315,15 +310,10 @@ def could_not_evaluate(stage: str, why: str) -> str:
     return f"{stage_title(stage)} could not run: {why}"
 
 
-def opt_out_of_some(opt_outs: Sequence[OptOut]) -> str:
-    """Say why a label did not skip the full evaluation."""
-    numbers = ", ".join(f"#{opt_out.change}" for opt_out in opt_outs)
-    return f"The full evaluation runs: only {numbers} opted out, and this release brings other changes too."
-
-
 def baseline_not_kept(error: Exception) -> str:
     """Say that the next release is compared with an older one."""
-    return f"The evaluations of this release could not be kept as the baseline: {first_line(error)}"
+    why = first_line(error).rstrip(".")
+    return f"The evaluations of this release are not the baseline: {why}. The next one is compared with an older one."
 
 
 def refused_by_github(why: str) -> str:

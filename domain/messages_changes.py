@@ -180,7 +180,10 @@ def person_merges(why: str) -> str:
 
 def no_such_change(error: str) -> str:
     """Say that the change, or its whole repository, cannot be found any more."""
-    return f"The change cannot be read any more; was its repository deleted, renamed or taken from us? {error}"
+    return (
+        "The change cannot be read any more: was its repository deleted or renamed, or may this app not read it any "
+        f"more? Give it access again, then push. {error}"
+    )
 
 
 def no_such_commit(head: str, error: str) -> str:
@@ -223,7 +226,8 @@ def checks_passed(checks: Sequence[Check]) -> str:
 def checks_failed(checks: Sequence[Check], hours: float) -> str:
     """Name each required check that did not succeed, with its link, and say what to do."""
     lines = [_check(check, hours) for check in checks if check.state is not CheckState.PASSED]
-    return "Required checks that did not succeed:\n\n" + "\n".join(f"- {line}" for line in lines)
+    again = "When they have succeeded after all, push again, press Re-run on our check, or close and reopen the change."
+    return "\n".join(["Required checks that did not succeed:", "", *(f"- {line}" for line in lines), "", again])
 
 
 def checks_in_short(checks: Sequence[Check]) -> str:

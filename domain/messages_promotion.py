@@ -63,6 +63,19 @@ def debt_blocks(debt: Debt) -> str:
     return f"owes {debt.owed}; due at {debt.expires_at}. The nightly run pays it, or the approvers waive it"
 
 
+def skipped_because(opt_outs: Sequence[OptOut]) -> str:
+    """Say who opted out of the full evaluation and why. Never shown as a passed evaluation."""
+    return "; ".join(
+        f"skipped by @{one.by} because {one.reason or 'of nothing said'} (#{one.change})" for one in opt_outs
+    )
+
+
+def opt_out_of_some(opt_outs: Sequence[OptOut]) -> str:
+    """Say why a label did not skip the full evaluation."""
+    numbers = ", ".join(f"#{opt_out.change}" for opt_out in opt_outs)
+    return f"The full evaluation runs: only {numbers} opted out, and this release brings other changes too."
+
+
 CANCELLED = "it was cancelled, and nobody opted out of it"
 
 
@@ -127,6 +140,14 @@ def commits_unseen(count: int) -> str:
     return (
         f"Nobody has looked for the changes of {count} commits of this push: it was too long. Who merged them, and who "
         "had a part in their changes without being in the commits, is not known to the rules of approval."
+    )
+
+
+def unlinked(sha: str) -> str:
+    """Say what nobody knows of a commit that looks merged."""
+    return (
+        f"GitHub names no change that {sha[:7]} came with, though it looks as if merged there: it counts as a direct "
+        "push. Labels, and who merged it, are not known to the opt-out and to the rules of approval."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from activities.look_around import look_around
 from activities.settle_debt import settle_debt
 from activities.take_debt import take_debt
-from domain import debts, messages, messages_promotion, timeline
+from domain import debts, messages_promotion, timeline
 from domain.config import Environment
 from domain.models import Debt, DebtState, Outcome, Override, StageState, Verdict
 from domain.promotion import known_by, read_around, withdrawn
@@ -93,4 +93,4 @@ def _pay_debt(story: Story, gone: tuple[int, ...]) -> Steps:
     if "error" in result:
         yield from judged(story, timeline.FULL, result)
     # Stopped by the label that was put on again: the next look says whether it still is.
-    yield from story.end(timeline.FULL, StageState.SKIPPED, messages.skipped_because(story.record.opt_outs))
+    yield from story.end(timeline.FULL, StageState.SKIPPED, messages_promotion.skipped_because(story.record.opt_outs))

@@ -31,7 +31,7 @@ def begin_full_evaluation(story: Story) -> Generator[Any, Any, TaskBase | None]:
             return None
         story.note(messages_promotion.opt_out_without_ground())
     elif record.opt_outs:
-        story.note(messages.opt_out_of_some(record.opt_outs))
+        story.note(messages_promotion.opt_out_of_some(record.opt_outs))
     return (yield from evaluate_fully(story))
 
 
@@ -78,7 +78,7 @@ def _owe(story: Story) -> Steps:
     production = story.config.environments[-1].name
     kept = yield story.act(record_debt, {"debt": asdict(debt), "production": production})
     story.keep_debt(read(Debt, kept["debt"]))
-    yield from story.end(timeline.FULL, StageState.SKIPPED, messages.skipped_because(story.record.opt_outs))
+    yield from story.end(timeline.FULL, StageState.SKIPPED, messages_promotion.skipped_because(story.record.opt_outs))
 
 
 def _opted_out_late(story: Story) -> Generator[Any, Any, bool]:

@@ -160,7 +160,9 @@ def test_change_of_a_repository_that_was_deleted_says_so(world: World) -> None:
 
     error = taken_up(request)["error"]
 
-    assert error.startswith("The change cannot be read any more; was its repository deleted, renamed or taken from us?")
+    assert error.startswith(
+        "The change cannot be read any more: was its repository deleted or renamed, or may this app"
+    )
 
 
 def test_github_away_is_no_error(world: World) -> None:

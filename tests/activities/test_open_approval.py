@@ -113,7 +113,7 @@ def test_question_nobody_could_answer_is_not_asked(world: World) -> None:
     answer = ask(world, approvals=3)
 
     assert answer == {
-        "error": "prod needs 3 approvals, and without the authors (alex) there are too few approvers: "
+        "error": "prod needs 3 approvals, and without those who wrote or merged it (alex) there are too few approvers: "
         "add approvers in drawbridge.yaml."
     }
     assert world.blobs.names("releases/") == []

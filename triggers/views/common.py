@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from domain.approvals import GROUP
-from domain.messages import skipped_because
+from domain.messages_promotion import skipped_because
 from domain.models import Change, Commit, Image, OptOut, Outcome, StageState, Verdict
 
 NONE = "\N{EN DASH}"  # where a table has no value
