@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +10,9 @@ from adapters import audit
 from devhost.person import heading
 from domain import blob_names
 from tests.end_to_end.conftest import LONG, OPT_OUT_LABEL, REPOSITORY, System
+from tests.fakes import audited
 
 pytestmark = pytest.mark.timeout(LONG)
-
-
-def audited(system: System) -> Iterator[dict[str, Any]]:
-    """Yield the records of the audit log, oldest first."""
-    for name in sorted(name for name in system.blobs.names(blob_names.AUDIT) if name.endswith(".jsonl")):
-        yield from map(json.loads, (system.blobs.read(name) or b"").splitlines())
 
 
 def wait_for_round(system: System, release: str, number: int) -> dict[str, Any]:
@@ -71,11 +64,11 @@ def test_night_pays_the_debt_and_what_was_voted_before_is_void(system: System) -
     prod = next(one for one in record.deployments if one.environment == "prod")
     assert record.debt.settled_at <= prod.deployed_at
     assert {(vote.approver, vote.waives) for vote in record.votes["prod"]} == {("maria", False), ("jonas", False)}
-    said = [(one["what"], one["who"], one["evidence"]) for one in audited(system) if one["what"] == "vote"]
+    said = [(one["what"], one["who"], one["evidence"]) for one in audited(system.blobs) if one["what"] == "vote"]
     who = {login: f"{login}@acme.example" for login in ("maria", "jonas")}
     assert said[0] == ("vote", who["maria"], first["digest"])
     assert {(by, on) for _, by, on in said[1:]} == {(who["maria"], second["digest"]), (who["jonas"], second["digest"])}
-    assert "debt-paid" in {one["what"] for one in audited(system)}
+    assert "debt-paid" in {one["what"] for one in audited(system.blobs)}
     pull = system.wait_for_verdict(number, "released")
     skipped = [one for one in pull["statuses"] if one["context"] == "drawbridge/evaluate-full"]
     assert not any(one["state"] == "success" and "skipped" in one["description"] for one in skipped)
@@ -101,4 +94,4 @@ def test_label_that_is_taken_off_after_the_merge_brings_the_full_evaluation_back
     assert [summary.kind for summary in record.evaluations] == ["minimal", "full"]
     assert record.debt is not None
     assert (record.debt.state, record.debt.settled_by) == ("paid", release)
-    assert [one["who"] for one in audited(system) if one["what"] == "toggle"] == ["sam"]
+    assert [one["who"] for one in audited(system.blobs) if one["what"] == "toggle"] == ["sam"]

@@ -24,7 +24,7 @@ from domain.config import Environment
 from domain.models import ApprovalRequest, ReleaseRecord, RowChange, StageState
 from settings import Settings
 from tests import samples
-from tests.fakes import row
+from tests.fakes import audited, row
 from triggers import approval_links, overrides
 
 ORIGIN = "https://drawbridge.acme.example"
@@ -235,9 +235,7 @@ class Edge:
 
     def audited(self, what: str) -> list[dict[str, Any]]:
         """Return the records of the audit log about one kind of thing."""
-        files = [name for name in self.blobs.names("audit/") if name.endswith(".jsonl")]
-        lines = [line for name in files for line in (self.blobs.read(name) or b"").splitlines()]
-        return [record for record in map(json.loads, lines) if record["what"] == what]
+        return audited(self.blobs, what)
 
     def votes(self, asked: ApprovalRequest) -> dict[str, tuple[str, str]]:
         """Return the stored votes: decision and comment by approver."""
