@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from adapters import changes, connect, github_seen
+from adapters import changes, connect, github_listing, github_seen
 from adapters.blobs import Blobs
 from adapters.github import GitHub
 from adapters.github_listing import Answer
@@ -380,6 +380,33 @@ def test_text_that_was_edited_has_its_opt_out_looked_at_again(world: World) -> N
 
     assert (before, len(world.started("opt_out_preview"))) == (0, 1)
     assert len(world.started("pull_request")) == 1
+
+
+@pytest.mark.parametrize(
+    ("later", "other_words"),
+    [
+        ({"updated_at": "2026-11-23T10:00:00Z"}, False),
+        ({"updated_at": "2026-11-23T10:00:00Z", "body": "why"}, True),
+        ({"title": "Answer best"}, True),
+        ({"body": "why", "draft": True}, False),
+        ({"body": "why", "head": {"sha": "b" * 40}}, False),
+        ({"body": "why", "base": {"ref": "main"}}, False),
+    ],
+)
+def test_other_words_are_told_from_all_else_that_makes_a_change_newer(later: dict[str, Any], other_words: bool) -> None:
+    """A comment makes it newer too; with another head, base or state it is validated anew, words and all."""
+    pull: dict[str, Any] = {
+        "updated_at": "2026-11-23T09:00:00Z",
+        "head": {"sha": "a" * 40},
+        "base": {"ref": "develop"},
+        "draft": False,
+        "title": "Answer better",
+        "body": None,
+    }
+    before, after = github_listing.version(pull), github_listing.version({**pull, **later})
+
+    assert before != after
+    assert github_listing.reworded(before, after) is other_words
 
 
 def test_text_that_was_edited_with_a_push_is_validated_with_it(world: World) -> None:
