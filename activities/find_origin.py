@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
-from adapters import audit, branch_order, carriers, connect, debts
+from adapters import audit, branch_order, carriers, connect, opt_outs
 from adapters.blobs import Blobs
-from domain import blob_names, opt_out
+from domain import blob_names
 from domain.audit import What
 from domain.branch_line import Compared, Place, following, position
 from domain.config import OptOutRule
-from domain.errors import DrawbridgeError, NotFound, as_answer
+from domain.errors import DrawbridgeError, Unavailable, as_answer
 from domain.git_flow import release_id
 from domain.models import OptOut, Origin
-from domain.opt_out import Facts
 from domain.wire import read
 from settings import current
 
@@ -26,6 +24,9 @@ if TYPE_CHECKING:
     from adapters.github import GitHub
 
 bp = df.Blueprint()
+
+# GitHub may link a commit to the change that it was merged with only some time after it told of the push.
+LOOKS, LOOK_AGAIN = 5, 5.0  # at most, for such a link; seconds between two, which the story makes longer each time
 
 
 @bp.activity_trigger(input_name="payload")
@@ -47,6 +48,8 @@ def find(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> Origin:
     repository, sha = wanted["repository"], wanted["sha"]
     before = _begin(wanted, github, blobs)
     found = github.find_origin(repository, sha, before, rule.label if rule else "", wanted["branch"])
+    if found.origin.unlinked and _looks(wanted["release"], blobs) < LOOKS:
+        raise Unavailable(f"GitHub does not name the change yet that {sha[:7]} came with.", LOOK_AGAIN)
     judged = [opt_outs.judge(rule, facts, repository, github, blobs) for facts in found.facts] if rule else []
     _remember(wanted, found.origin, judged, blobs)
     placed = _place(wanted, found.origin.position, github, blobs)
@@ -58,6 +61,12 @@ def find(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> Origin:
         refused=tuple(one for one in judged if one.refused),
         position=placed,
     )
+
+
+def _looks(release: str, blobs: Blobs) -> int:
+    """Count a look for the change that the commit came with, and return how many there were."""
+    name = blob_names.looks_for_change(release)
+    return int(blobs.change_json(name, lambda kept: {"looks": (kept["looks"] if kept else 0) + 1})["looks"])
 
 
 def _remember(wanted: dict[str, Any], origin: Origin, judged: Sequence[OptOut], blobs: Blobs) -> None:

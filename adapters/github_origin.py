@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ WEB_FLOW = "web-flow"  # who commits for everybody who merges in the browser
 COMMITS = 250  # of one push that are asked about one by one, for the changes that merged them
 LISTED = 250  # commits of one change, by GitHub
 ZEROS = "0" * 40
+_NAMES_A_CHANGE = re.compile(r"^Merge pull request #\d+ |\(#\d+\)$")  # GitHub's own words for a merge and a squash
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def find_origin(
     changes: list[Change] = []
     facts: list[Facts] = []
     written = [*pushed]  # a squash leaves one commit of many, by one person
-    merged, unseen = _merged_pulls(steady, place, [commit.sha for commit in pushed], branch)
+    merged, unseen, linked = _merged_pulls(steady, place, [commit.sha for commit in pushed], branch)
     for pull, commits in merged:
         written += commits
         labels, merged_by = _labels(steady.call(lambda pull=pull: list(pull.get_issue_events())))  # type: ignore[misc]
@@ -57,8 +59,16 @@ def find_origin(
     changes.sort(key=lambda change: (change.merged_at, change.number))
     count = steady.call(lambda: place.get_commits(sha=sha).totalCount)
     people = _people(steady, place, written)
-    origin = Origin(_commit(name, head), tuple(changes), (), people, position=count, unseen=unseen)
-    return Found(origin, tuple(replace(one, unseen=unseen) for one in facts))
+    unlinked = sha not in linked and _looks_merged(head)
+    known = Origin(_commit(name, head), tuple(changes), (), people, position=count)
+    origin = replace(known, unseen=unseen, unlinked=unlinked)
+    return Found(origin, tuple(replace(one, unseen=unseen + unlinked) for one in facts))
+
+
+def _looks_merged(commit: GithubCommit) -> bool:
+    """Say whether GitHub seems to have made a commit when it merged a change; edits in the browser look so, too."""
+    subject = commit.commit.message.partition("\n")[0]
+    return _login(commit.committer) == WEB_FLOW or _NAMES_A_CHANGE.search(subject) is not None
 
 
 def opt_out_now(steady: Steady, place: Repository, number: int, label: str) -> Facts | None:
@@ -122,11 +132,13 @@ def relation(steady: Steady, place: Repository, base: str, head: str) -> str:
 
 def _merged_pulls(
     steady: Steady, place: Repository, pushed: list[str], branch: str
-) -> tuple[list[tuple[PullRequest, list[GithubCommit]]], int]:
+) -> tuple[list[tuple[PullRequest, list[GithubCommit]]], int, set[str]]:
     """Find each change that the pushed commits brought, with the commits it was made of.
 
-    Returns as well how many commits were not looked at, behind COMMITS that had to be asked about one by one.
+    Returns as well how many commits were not looked at, behind COMMITS that had to be asked about one by one, and of
+    which commits GitHub names any change.
     """
+    linked: set[str] = set()
     explained: set[str] = set()
     known: set[int] = set()
     merged: list[tuple[PullRequest, list[GithubCommit]]] = []
@@ -136,9 +148,10 @@ def _merged_pulls(
         if sha in explained:
             continue
         if asked == COMMITS:
-            return merged, len([one for one in pushed[position:] if one not in explained])
+            return merged, len([one for one in pushed[position:] if one not in explained]), linked
         asked += 1
         for pull in steady.call(lambda sha=sha: list(place.get_commit(sha).get_pulls())):  # type: ignore[misc]
+            linked |= {sha, pull.merge_commit_sha}
             # A commit is also listed with changes that merged elsewhere (feature to develop) or only later.
             ours = pull.merged_at is not None and pull.base.ref == branch and pull.merge_commit_sha in here
             if ours and pull.number not in known:
@@ -146,7 +159,7 @@ def _merged_pulls(
                 commits = _commits_of(steady, place, pull)
                 explained.update(one.sha for one in commits)
                 merged.append((pull, commits))
-    return merged, 0
+    return merged, 0, linked
 
 
 def _commits_of(steady: Steady, place: Repository, pull: PullRequest) -> list[GithubCommit]:

@@ -124,6 +124,11 @@ def deployed(release: str, environment: str) -> str:
     return f"releases/{release}/deployed/{environment}.json"
 
 
+def looks_for_change(release: str) -> str:
+    """Name how often GitHub was asked for the change that a release's commit seems to come with."""
+    return f"releases/{release}/looks-for-change.json"
+
+
 def beginning(release: str) -> str:
     """Name where the changes of a release begin."""
     return f"releases/{release}/beginning.json"

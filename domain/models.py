@@ -182,6 +182,7 @@ class Origin:
     position: int = 0  # on the branch: a newer commit's is greater
     refused: tuple[OptOut, ...] = ()
     unseen: int = 0  # commits of the push whose changes nobody looked for
+    unlinked: bool = False  # GitHub seems to have merged the commit, and names no change that it came with
 
 
 @dataclass(frozen=True)

@@ -131,8 +131,8 @@ class Story:
         self.record = timeline.know_origin(self.record, origin)
         if origin.unseen:
             self.note(messages_promotion.commits_unseen(origin.unseen))
-        if origin.unseen:
-            self.note(messages_promotion.commits_unseen(origin.unseen))
+        if origin.unlinked:
+            self.note(messages_promotion.unlinked(origin.commit.sha))
 
     def plan(self, wire_config: dict[str, Any]) -> None:
         """Lay out every stage that the commit's own config asks for."""

@@ -17,14 +17,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Fault:
     """What goes wrong with the next `times` API requests that fit.
 
-    `status` answers with that status, `hang` waits that many seconds first, `reset` breaks the connection; with
-    `after_effect` the request is carried out before its reply is lost.
+    `status` answers with that status, `answer` with that JSON as if it were what GitHub knows so far, `hang` waits that
+    many seconds first, `reset` breaks the connection; with `after_effect` the request is carried out before its reply
+    is lost.
     """
 
     method: str = ""  # empty: any
     path_regex: str = ""  # searched in the path
     times: int = 1
     status: int = 0
+    answer: Any = None
     message: str = "Server Error"
     retry_after: float | None = None
     headers: dict[str, str] | None = None
@@ -65,6 +67,8 @@ class Faults:
             request.transport.abort()
         if fault.status:
             return _failure(fault)
+        if fault.answer is not None:
+            return web.json_response(fault.answer)
         return reply or await handler(request)
 
 

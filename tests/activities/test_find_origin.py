@@ -31,13 +31,15 @@ def labelled(world: World) -> dict[str, Any]:
     return merge(world, body=BODY, by="sam")
 
 
-def merge(world: World, body: str, by: str = "sam", files: str = "docs/guide.md") -> dict[str, Any]:
+def merge(
+    world: World, body: str, by: str = "sam", files: str = "docs/guide.md", method: str = "merge"
+) -> dict[str, Any]:
     """Merge a change that opts out."""
     branch = f"alex/{len(world.double.requests())}-x"
     world.double.push(world.repository, branch, {files: branch}, author="alex")
     number = int(world.double.open_pull_request(world.repository, branch, "Guide", body, author="alex")["number"])
     world.double.add_label(world.repository, number, LABEL, by=by)
-    return world.double.merge(world.repository, number, by="maria")
+    return world.double.merge(world.repository, number, by="maria", method=method)
 
 
 def find(world: World, sha: str, before: str = "0" * 40, release: str = "release-x", **rule: Any) -> dict[str, Any]:
@@ -202,6 +204,57 @@ def test_change_of_a_push_that_is_told_after_all_stays_with_the_newer_release(wo
     }
     assert kept[older] is None
     assert kept[newer]["label"] == LABEL
+
+
+@pytest.mark.parametrize(("method", "commits"), [("merge", 2), ("squash", 1)])
+def test_merge_that_github_has_not_linked_yet_is_looked_at_again(world: World, method: str, commits: int) -> None:
+    """As a direct push its opt-out, and who merged it, would be unknown for good."""
+    pull = merge(world, BODY, method=method)
+    world.double.fault(path_regex="/commits/.*/pulls$", answer=[], times=3 * commits)
+    found = [find(world, pull["merge_commit_sha"], world.record.commit.sha) for _ in range(4)]
+
+    assert [set(one) for one in found] == [{"retry_after"}] * 3 + [{"origin"}]
+    origin = found[-1]["origin"]
+    assert [(one["number"], one["merged_by"]) for one in origin["changes"]] == [(pull["number"], "maria")]
+    assert [one["by"] for one in origin["opt_outs"]] == ["sam"]
+    assert not origin["unlinked"]
+
+
+def test_merge_that_github_never_links_is_a_direct_push_in_the_end(world: World) -> None:
+    """The release does not wait for ever, and says what is not known."""
+    sha = world.merge()["merge_commit_sha"]
+    world.double.fault(path_regex="/commits/.*/pulls$", answer=[], times=100)
+    found = [find(world, sha, world.record.commit.sha) for _ in range(6)]
+
+    assert [set(one) for one in found] == [{"retry_after"}] * 4 + [{"origin"}] * 2
+    assert (found[-1]["origin"]["changes"], found[-1]["origin"]["unlinked"]) == ((), True)
+
+
+def test_commit_of_githubs_own_hand_waits_for_its_link(world: World) -> None:
+    """Whoever merges may write another title, without the number."""
+    sha = world.double.push(world.repository, "main", {"x": "x"}, "Better", author="web-flow")
+
+    assert set(find(world, sha, world.record.commit.sha)) == {"retry_after"}
+
+
+@pytest.mark.parametrize("message", ["Change", "Answer #7 better", "Revert (#7) once more"])
+def test_direct_push_waits_for_no_link(world: World, message: str) -> None:
+    """Nothing says that GitHub merged it."""
+    sha = world.double.push(world.repository, "main", {"x": message}, message, author="alex")
+
+    assert find(world, sha, world.record.commit.sha)["origin"]["unlinked"] is False
+
+
+def test_push_of_what_was_merged_elsewhere_waits_for_no_link(world: World) -> None:
+    """GitHub names its change, to develop; to main it was pushed."""
+    world.double.move_branch(world.repository, "develop", world.record.commit.sha)
+    world.double.push(world.repository, "alex/3-z", {"z": "z"}, author="alex", base="develop")
+    number = world.double.open_pull_request(world.repository, "alex/3-z", "Z", base="develop", author="alex")["number"]
+    sha = world.double.merge(world.repository, number, "sam", "squash")["merge_commit_sha"]
+    world.double.move_branch(world.repository, "main", sha)
+    origin = find(world, sha, world.record.commit.sha)["origin"]
+
+    assert (origin["changes"], origin["unlinked"]) == ((), False)
 
 
 def test_first_release_ever_brings_its_own_push_and_not_all_that_was_there(world: World) -> None:

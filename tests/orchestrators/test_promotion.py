@@ -341,13 +341,15 @@ def test_release_of_a_push_that_is_too_long_says_what_nobody_knows_of_it() -> No
     assert "Nobody has looked for the changes of 12 commits of this push" in last(stage)["notes"][0]
 
 
-def test_release_of_a_push_that_is_too_long_says_what_nobody_knows_of_it() -> None:
-    """Its approvers are told that somebody may have had a part in it whom the rules do not exclude."""
-    stage = stage_with(find_origin=lambda _: {"origin": asdict(samples.origin(unseen=12))})
+def test_release_of_a_merge_that_github_never_linked_says_what_nobody_knows_of_it() -> None:
+    """Each look that finds no link is waited for; in the end its approvers read what the rules do not know."""
+    looks = iter([{"retry_after": 5.0}] * 4 + [{"origin": asdict(samples.origin(changes=(), unlinked=True))}])
+    stage = stage_with(find_origin=lambda _: next(looks))
 
     play(stage)
 
-    assert "Nobody has looked for the changes of 12 commits of this push" in last(stage)["notes"][0]
+    assert next(looks, None) is None
+    assert "GitHub names no change that c0ffee0 came with, though it looks as if merged" in last(stage)["notes"][0]
 
 
 def test_production_without_approvers_waits_for_the_payment() -> None:

@@ -122,6 +122,14 @@ def test_fault_answers_as_told_and_only_so_often(double, api):
     assert api("GET", "/commits").status_code == 200
 
 
+def test_fault_may_answer_with_what_github_knew_a_moment_before(double, api):
+    """Such as no commit yet, or no change that one came with."""
+    double.fault(path_regex="/commits$", answer=[])
+
+    assert api("GET", "/commits").json() == []
+    assert len(api("GET", "/commits").json()) > 0
+
+
 def test_fault_after_the_effect_loses_only_the_reply(double, repository, api, head):
     """The connection breaks, and the status is there."""
     double.fault(method="POST", path_regex="/statuses/", reset=True, after_effect=True)
