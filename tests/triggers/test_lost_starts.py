@@ -144,19 +144,28 @@ def test_looking_costs_what_is_new_and_not_what_there_ever_was(
     assert ["claims/" in one for one in requests] == [False, False, True]  # the last one is this test's
 
 
-def test_start_that_is_not_claimed_yet_is_looked_at_again(app: Settings, store: Blobs) -> None:
-    """Whoever noted it may be about to claim it, and may die after that."""
-    store.write(blob_names.starting("asked-1"), b"")
+def test_start_is_noted_before_it_is_claimed(app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process may die at any point after that: whatever is claimed will be found."""
+
+    def die(*_: object) -> bool:
+        raise Unavailable("storage is away")
+
     client = Durable()
+    with monkeypatch.context() as broken:
+        broken.setattr(Blobs, "create", die)
+        with pytest.raises(Unavailable, match="storage is away"):
+            asyncio.run(start_once(client, store, "asked", "asked-1", {}))
     look(client, store, app)
-    asked = claim(store, "asked-1", "asked")
-    look(client, store, app)
-    kept = store.names("starting/")
-    client.known["asked-1"] = {}
+    noted = store.names("starting/"), store.names("claims/")
+    client.trouble = ConnectionError("Durable is away")
+    with pytest.raises(Unavailable, match="asked-1 could not be started"):
+        asyncio.run(start_once(client, store, "asked", "asked-1", {"for": "sam"}))
+    client.trouble = None
+    monkeypatch.setattr(start, "_LOST_AFTER", timedelta(0))
     look(client, store, app)
 
-    assert asked
-    assert kept == [blob_names.starting("asked-1")]
+    assert noted == ([blob_names.starting("asked-1")], [])
+    assert client.started == [("asked", "asked-1", {"for": "sam"})]
     assert store.names("starting/") == []
 
 
