@@ -403,7 +403,7 @@ def test_label_that_moves_on_an_open_change_is_judged_at_once(world: World) -> N
 
 def toggled(request: ChangeRequest, label: str) -> dict[str, Any]:
     """Return what to look at when somebody put a label on."""
-    toggle = ToggleOptOut(request.repository, request.number, label, True, "alex", "2026-11-23T09:00:00Z", "k-on")
+    toggle = ToggleOptOut(request.repository, request.number, label, True, "alex", "2026-11-23T09:00:00Z", f"k-{label}")
     return {"repository": request.repository, "number": request.number, "toggle": asdict(toggle)}
 
 
