@@ -10,8 +10,8 @@ import azure.durable_functions as df
 from adapters import carriers, connect, outbox, records
 from adapters.blobs import Blobs
 from adapters.outbox import Outbox
-from domain import messages, release_news
-from domain.approvals import link_token
+from domain import messages, release_news, timeline
+from domain.approvals import link_path
 from domain.models import ReleaseRecord, StageState
 from domain.wire import read
 from settings import Settings, current
@@ -56,19 +56,14 @@ def _deliver(box: Outbox) -> None:
 
 def approval_links(record: ReleaseRecord, settings: Settings, blobs: Blobs) -> dict[str, dict[str, str]]:
     """Return the URL for each approver of each environment that waits for approval now."""
-    waiting = [
-        stage.name.removeprefix("approve-")
-        for stage in record.stages
-        if stage.state is StageState.RUNNING and (stage.name.startswith("approve-") or stage.name == "override")
-    ]
     links = {}
-    for environment in waiting:
-        request = records.read_request(blobs, record.id, environment)
+    for stage in record.stages:
+        environment = timeline.asks_about(stage.name) if stage.state is StageState.RUNNING else ""
+        request = records.read_request(blobs, record.id, environment) if environment else None
         if request is None:
             continue
-        route = "overrides" if environment == "override" else "approvals"
         links[environment] = {
-            approver: f"{settings.public_url}/api/{route}/{link_token(request, number, settings.link_secret)}"
+            approver: f"{settings.public_url}{link_path(request, number, settings.link_secret)}"
             for number, approver in enumerate(request.approvers)
             if approver.casefold() not in {login.casefold() for login in request.excluded}
         }
