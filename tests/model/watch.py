@@ -23,7 +23,7 @@ from domain.wire import read
 from tests.model.hosting import commit_of
 from tests.model.world import REPOSITORY, World
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ class Watch:
         self.lifted: list[tuple[str, datetime]] = []  # environment, and when somebody lifted its hold
         self._seen: dict[str, str] = {}  # etag by record
         self._outcomes: dict[str, str] = {}
+        self._fell_short: dict[
+            str, datetime
+        ] = {}  # commits whose full evaluation did not pass, and when that was known
+        self._judged: set[str] = set()
         world.watchers.append(self.before_deployment)
 
     def adopt(self, other: Watch) -> None:
@@ -103,6 +107,9 @@ class Watch:
         self._require(truth.minimal is Verdict.PASSED, f"the minimal evaluation of {sha[:7]} did not pass")
         if environment.name == config.environments[0].name or self.proven(sha):
             return
+        # What was let in before anybody knew has a while to begin.
+        if self._fell_short.get(sha, self.world.now()) < self.world.now() - HOUR:
+            self._require(self.overridden(record), f"{sha[:7]} goes on although its full evaluation did not pass")
         if environment.name == config.environments[-1].name:
             settled = self.overridden(record) or self.waived(record, environment)
             self._require(settled, f"{sha[:7]} goes to production unproven: neither overridden nor waived")
@@ -250,6 +257,16 @@ class Watch:
         self._require(not twice, f"started more than once: {twice}")
         for name in self._records():
             self._check_final(name)
+        self._keep_verdicts()
+
+    def _keep_verdicts(self) -> None:
+        """Remember what full evaluations came to, whatever becomes of their results."""
+        for name in self.world.stored.names("evaluations/"):
+            if name.endswith("/summary.json") and name not in self._judged:
+                self._judged.add(name)
+                summary = self.world.stored.read_json(name)
+                if summary["kind"] != "minimal" and summary["verdict"] != Verdict.PASSED:
+                    self._fell_short.setdefault(commit_of(summary["id"]), self.world.now())
 
     def _check_final(self, name: str) -> None:
         """An outcome, once there, stays."""
