@@ -1,4 +1,4 @@
-"""Leave nothing behind a release that is over: no place in a lane, no open question, and a line in the audit log."""
+"""Leave nothing behind a release that is over and told: no place in a lane, no open question, a line in the audit."""
 
 from __future__ import annotations
 
@@ -16,5 +16,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def end_release(payload: dict[str, Any]) -> None:
-    """Tidy up after the release of {"record"}, which has its outcome."""
-    closing.tidy(connect.blobs(current()), read(ReleaseRecord, payload["record"]))
+    """Tidy up after the release of {"record"}, which has its outcome, and which GitHub will hear of."""
+    blobs, record = connect.blobs(current()), read(ReleaseRecord, payload["record"])
+    closing.tidy(blobs, record)
+    closing.told(blobs, record.id)

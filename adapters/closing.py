@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from adapters import audit, debts, lanes, records
+from adapters import audit, carriers, debts, lanes, records
 from adapters.blobs import Blobs
-from domain import blob_names, timeline
+from adapters.outbox import Outbox
+from domain import blob_names, release_news, timeline
 from domain.audit import APP
 from domain.models import DebtState, Outcome, ReleaseRecord
 
@@ -34,7 +35,7 @@ def tidy(blobs: Blobs, record: ReleaseRecord) -> None:
 def close_release(blobs: Blobs, record: ReleaseRecord, reason: str, by: str, at: str) -> ReleaseRecord:
     """End a release from outside as cancelled: its orchestration is gone or was just terminated. Returns its record.
 
-    One that has come to an end meanwhile keeps it. What is deployed stays. The caller tells GitHub. May be repeated.
+    One that has come to an end meanwhile keeps it. What is deployed stays. Has to be told, see `tell`. May be repeated.
     """
     closed = records.change_record(blobs, record.id, lambda found: timeline.close(found, Outcome.CANCELLED, reason, at))
     for evaluation in timeline.evaluations_cut_short(closed):
@@ -44,3 +45,15 @@ def close_release(blobs: Blobs, record: ReleaseRecord, reason: str, by: str, at:
         audit.record(blobs, key=f"{record.id}:cancel", what="cancelled", who=by, subject=record.id, details=why)
     tidy(blobs, closed)
     return closed
+
+
+def tell(blobs: Blobs, outbox: Outbox, record: ReleaseRecord, site: str) -> None:
+    """Let GitHub hear how a release ended that its own story does not tell; `site` is where our pages are."""
+    begun = [stage.name for stage in record.stages if stage.started_at]
+    outbox.post(*carriers.placed(blobs, record.id, release_news.news(record, begun, site, {})))
+    told(blobs, record.id)
+
+
+def told(blobs: Blobs, release: str) -> None:
+    """Note that a release's end was told, and that nothing of it is left behind."""
+    blobs.remove(blob_names.untold(release))

@@ -51,7 +51,11 @@ def change_record(blobs: Blobs, release: str, step: Callable[[ReleaseRecord], Re
 
 def _keep(blobs: Blobs, release: str, step: Callable[[ReleaseRecord | None], ReleaseRecord]) -> ReleaseRecord:
     def attempt(found: Any) -> Any:
-        return asdict(step(read(ReleaseRecord, found) if found else None))
+        before = read(ReleaseRecord, found) if found else None
+        after = step(before)
+        if timeline.over(after) and not (before and timeline.over(before)):
+            blobs.write(blob_names.untold(release), b"")  # first: whoever ends it may not live to tell it
+        return asdict(after)
 
     kept = read(ReleaseRecord, blobs.change_json(blob_names.record(release), attempt))
     release_index.keep(blobs, kept)

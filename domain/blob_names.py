@@ -33,6 +33,11 @@ def starting(instance: str) -> str:
     return f"starting/{instance}"
 
 
+def untold(release: str = "") -> str:
+    """Name the note that a release may be over without anybody having been told."""
+    return f"untold/{release}"
+
+
 def record(release: str) -> str:
     """Name a release's record."""
     return f"releases/{release}/record.json"

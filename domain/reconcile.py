@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from domain.models import Outcome
-
 LONGEST_PASS = timedelta(minutes=15)  # after that whoever began it has died
 AFTER_TROUBLE = 60.0  # seconds until the next pass, when the last one could not look at everything
 OVERDUE = 3  # intervals without a pass, then health says so
@@ -114,9 +112,9 @@ def forget(known: Deliveries, now: str) -> Deliveries:
     return replace(known, retried=kept)
 
 
-def is_orphan(outcome: Outcome, status: str | None) -> bool:
-    """Say whether a release that counts as running has no orchestration any more. `status` is Durable's, if any."""
-    return outcome is Outcome.RUNNING and status in (None, "Terminated", "Canceled", "Failed")
+def is_orphan(status: str | None) -> bool:
+    """Say whether a release that is not done with has no orchestration any more. `status` is Durable's, if any."""
+    return status in (None, "Terminated", "Canceled", "Failed")
 
 
 def orphaned(status: str | None) -> str:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import azure.durable_functions as df
 
-from adapters import carriers, closing, connect, records, release_index
+from adapters import closing, connect, records, release_index
 from adapters.blobs import Blobs
-from domain import blob_names, reconcile, release_news
+from domain import blob_names, reconcile
 from domain.errors import Unavailable
 from domain.models import ReleaseRecord
 from settings import Settings
@@ -25,13 +25,14 @@ _GIVEN_UP = timedelta(days=1)  # after which nobody is between noting a start an
 async def finish_starts(client: df.DurableOrchestrationClient, blobs: Blobs, settings: Settings) -> None:
     """Start what was claimed and never started, and close releases whose orchestration is no more.
 
-    Looks at what was started since the last time and at the releases that run, not at all there ever were.
+    Looks at what was started since the last time, at the releases that run and at those whose end nobody was told,
+    not at all there ever were.
     """
     now, noted = await asyncio.to_thread(blobs.written, blob_names.starting(""))
     for note, at in noted.items():
         if await _finish(client, blobs, note.removeprefix(blob_names.starting("")), now - at):
             await asyncio.to_thread(blobs.remove, note)
-    for release in await asyncio.to_thread(release_index.running, blobs):
+    for release in await asyncio.to_thread(_not_done_with, blobs):
         await _see_carried_on(client, blobs, settings, release)
 
 
@@ -49,10 +50,15 @@ async def _finish(client: df.DurableOrchestrationClient, blobs: Blobs, instance:
     return True
 
 
+def _not_done_with(blobs: Blobs) -> list[str]:
+    untold = [note.removeprefix(blob_names.untold()) for note in blobs.names(blob_names.untold())]
+    return list(dict.fromkeys((*release_index.running(blobs), *untold)))
+
+
 async def _see_carried_on(
     client: df.DurableOrchestrationClient, blobs: Blobs, settings: Settings, release: str
 ) -> None:
-    """Close a release that runs by its record and has no orchestration."""
+    """Close a release that has no orchestration any more, or tell its end when that is all that is missing."""
     # The status before the record: a release writes its end before its orchestration ends.
     try:
         status = await client.get_status(release)
@@ -60,16 +66,13 @@ async def _see_carried_on(
         raise Unavailable(f"Durable does not say how {release} stands") from error
     runtime = status.runtime_status.name if status and status.runtime_status else None
     record = await asyncio.to_thread(records.find_record, blobs, release)
-    if record and reconcile.is_orphan(record.outcome, runtime):
+    if record and reconcile.is_orphan(runtime):
         await asyncio.to_thread(_close, blobs, settings, record, reconcile.orphaned(runtime))
 
 
 def _close(blobs: Blobs, settings: Settings, record: ReleaseRecord, reason: str) -> None:
-    """Close a release that nobody carries on, and let GitHub hear of it."""
+    """Close a release that nobody carries on, unless it has its end, and let GitHub hear of it."""
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     closed = closing.close_release(blobs, record, reason, by="drawbridge", at=at)
-    before = {stage.name: stage.state for stage in record.stages}
-    changed = [stage.name for stage in closed.stages if before.get(stage.name) is not stage.state]
-    news = release_news.news(closed, changed, f"{settings.public_url}/api", {})
-    connect.outbox(settings).post(*carriers.placed(blobs, closed.id, news))
-    structured(log, "closed", release=record.id, reason=reason)
+    closing.tell(blobs, connect.outbox(settings), closed, f"{settings.public_url}/api")
+    structured(log, "closed", release=record.id, reason=closed.reason)

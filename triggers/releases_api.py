@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 import azure.durable_functions as df
 import azure.functions as func
 
-from adapters import audit, carriers, closing, connect, lanes, records
+from adapters import audit, closing, connect, lanes, records
 from adapters.blobs import Blobs
-from domain import blob_names, release_news, timeline
+from domain import blob_names, timeline
 from domain.approvals import clean_comment, sign_in_name
 from domain.errors import BadRequest, Conflict, DrawbridgeError, Forbidden, Unavailable
 from domain.lanes import Bar
@@ -187,9 +187,7 @@ def _waits(stage: Stage) -> bool:
 def _close(blobs: Blobs, settings: Settings, record: ReleaseRecord, why: str, who: Person) -> ReleaseRecord:
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     closed = closing.close_release(blobs, record, why, by=who.name, at=at)
-    stopped = [stage.name for stage in timeline.cut_short(closed)]
-    news = release_news.news(closed, stopped, f"{settings.public_url}/api", {})
-    connect.outbox(settings).post(*carriers.placed(blobs, closed.id, news))
+    closing.tell(blobs, connect.outbox(settings), closed, f"{settings.public_url}/api")
     return closed
 
 

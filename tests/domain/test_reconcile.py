@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from domain import reconcile
-from domain.models import Outcome
 from domain.reconcile import Deliveries, Page, Pass, Seen
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -120,19 +119,19 @@ def test_retries_are_forgotten_when_github_has_forgotten_the_delivery() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "status", "orphan"),
+    ("status", "orphan"),
     [
-        (Outcome.RUNNING, "Running", False),
-        (Outcome.RUNNING, "Completed", False),
-        (Outcome.RUNNING, "Terminated", True),
-        (Outcome.RUNNING, None, True),
-        (Outcome.RELEASED, None, False),
-        (Outcome.FAILED, "Failed", False),
+        ("Running", False),
+        ("Completed", False),
+        ("Terminated", True),
+        ("Canceled", True),
+        ("Failed", True),
+        (None, True),
     ],
 )
-def test_orphan_is_a_running_release_without_orchestration(outcome: Outcome, status: str | None, orphan: bool) -> None:
-    """One that ended needs none."""
-    assert reconcile.is_orphan(outcome, status) is orphan
+def test_orphan_is_a_release_without_orchestration(status: str | None, orphan: bool) -> None:
+    """A story that came to its end has left nothing undone."""
+    assert reconcile.is_orphan(status) is orphan
 
 
 def test_etags_of_paths_that_are_asked_no_more_are_dropped() -> None:

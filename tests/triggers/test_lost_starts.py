@@ -13,6 +13,7 @@ import pytest
 from azure.core.pipeline.transport import RequestsTransport
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
+from activities.end_release import end_release
 from adapters import connect, records, release_index
 from adapters.blobs import Blobs
 from domain import blob_names
@@ -121,7 +122,7 @@ def test_claim_of_before_the_orchestrator_was_written_down_is_a_release(
 def test_looking_costs_what_is_new_and_not_what_there_ever_was(
     app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Claims and records stay for ever: two requests say that nothing is new, however many there are."""
+    """Claims and records stay for ever: three requests say that nothing is new, however many there are."""
     requests: list[str] = []
     send = RequestsTransport.send
 
@@ -138,10 +139,10 @@ def test_looking_costs_what_is_new_and_not_what_there_ever_was(
     look(client, store, app)
 
     assert len(store.names("claims/")) == 21
-    listed, read_head = requests[:2]
-    assert "prefix=starting/" in listed
+    starting, untold, read_head = requests[:3]
+    assert ("prefix=starting/" in starting, "prefix=untold/" in untold) == (True, True)
     assert read_head == "releases.json"
-    assert ["claims/" in one for one in requests] == [False, False, True]  # the last one is this test's
+    assert ["claims/" in one for one in requests] == [False, False, False, True]  # the last one is this test's
 
 
 def test_start_is_noted_before_it_is_claimed(app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,11 +221,34 @@ def test_release_with_its_orchestration_is_left_alone(app: Settings, store: Blob
 
 def test_release_that_ended_by_itself_keeps_its_end(app: Settings, store: Blobs) -> None:
     """However its orchestration stands, and it is not looked at again."""
-    release(store, Outcome.FAILED)
+    end_release({"record": asdict(release(store, Outcome.FAILED))})
     look(Durable(**{RELEASE: "Failed"}), store, app)
 
     assert outcome(store)[0] is Outcome.FAILED
     assert release_index.running(store) == []
+    assert store.names("outbox/pending/") == []
+
+
+def test_end_that_nobody_was_told_is_told(app: Settings, store: Blobs) -> None:
+    """The story, or who cancelled the release, kept how it ended and died of storage that did not answer."""
+    release(store, Outcome.REJECTED)
+    look(Durable(**{RELEASE: "Failed"}), store, app)
+    told = store.names("outbox/pending/")
+    for name in told:
+        store.remove(name)
+    look(Durable(**{RELEASE: "Failed"}), store, app)
+
+    assert outcome(store)[0] is Outcome.REJECTED
+    assert any("comment" in name for name in told)
+    assert store.names("outbox/pending/") == []  # once
+
+
+def test_end_that_the_story_is_about_to_tell_is_left_to_it(app: Settings, store: Blobs) -> None:
+    """It has kept its end and runs on, to tell it."""
+    release(store, Outcome.REJECTED)
+    look(Durable(**{RELEASE: "Running"}), store, app)
+
+    assert store.names("outbox/pending/") == []
 
 
 def test_release_is_watched_until_it_ends(app: Settings, store: Blobs) -> None:
