@@ -216,14 +216,21 @@ class System:
         self.wait(f"the statuses {dict(wanted)} on #{number}", told)
 
     def wait_for_deployments(self, number: int, environments: Iterable[str]) -> None:
-        """Wait until GitHub shows exactly one successful deployment to each environment, and no other."""
+        """Wait until GitHub shows exactly one deployment to each environment, which succeeded, and no other.
+
+        GitHub calls it inactive as soon as a newer one has succeeded.
+        """
 
         def shown() -> bool:
             deployments = self.github.pull(REPOSITORY, number)["deployments"]
-            states = sorted(
-                (one["environment"], [status["state"] for status in one["statuses"]][-1:]) for one in deployments
+            ends = sorted(
+                (
+                    one["environment"],
+                    [kept for status in one["statuses"] if (kept := status["state"]) != "inactive"][-1:],
+                )
+                for one in deployments
             )
-            return states == [(name, ["success"]) for name in sorted(environments)]
+            return ends == [(name, ["success"]) for name in sorted(environments)]
 
         self.wait(f"the deployments of #{number}", shown)
 
