@@ -139,6 +139,12 @@ def add_stage(record: ReleaseRecord, name: str, after: str) -> ReleaseRecord:
     return replace(record, stages=(*record.stages[:at], Stage(name), *record.stages[at:]))
 
 
+def add_question(record: ReleaseRecord, environment: str) -> ReleaseRecord:
+    """Add the stage that waits for an environment's approvers where the config names none: a debt is to be settled."""
+    names = [stage.name for stage in record.stages]
+    return add_stage(record, approve(environment), after=names[names.index(deploy(environment)) - 1])
+
+
 def note(record: ReleaseRecord, text: str) -> ReleaseRecord:
     """Keep something a person should know, once."""
     return record if text in record.notes else replace(record, notes=(*record.notes, text))

@@ -89,6 +89,7 @@ def _approve(story: Story, environment: Environment) -> Steps:
         owes = environment is story.config.environments[-1] and debts.block_production(story.record)
         if not environment.approvers and not owes:
             return
+        story.record = timeline.add_question(story.record, environment.name)
         needed = messages_promotion.votes_needed(environment, story.record.debt if owes else None)
         decided = yield from ask(story, environment, timeline.approve(environment.name), needed)
         if decided["decision"] == "news":

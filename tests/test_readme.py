@@ -5,24 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from domain import timeline
 from domain.config import read_config
 from domain.models import Outcome, ReleaseRequest
 from scripts.setup import NEEDED_SPACE, OLDEST_NODE, OLDEST_PYTHON, TRIED_PYTHONS
+from tests import drawing
+from tests.drawing import README
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def drawing() -> str:
-    """The Mermaid source of the picture."""
-    source: str = re.findall(r"```mermaid\n(.*?)```", README, re.DOTALL)[0]
-    return source
 
 
 def drawn(begin: str) -> list[str]:
     """The first line of each node whose shape begins so."""
-    return re.findall(rf'{re.escape(begin)}"([^"<]+)', drawing())
+    return re.findall(rf'{re.escape(begin)}"([^"<]+)', drawing.source())
 
 
 def stages_of_the_sample() -> set[str]:
@@ -50,11 +47,33 @@ def test_the_picture_shows_every_end_and_no_other():
 
 def test_everything_drawn_is_connected():
     """Each node but the first has an arrow that leads to it."""
-    edges = " ".join(line for line in drawing().splitlines() if "-->" in line or "-.->" in line)
-    named = set(re.findall(r"(\w+)[(\[]+\"", drawing()))
-    reached = set(re.findall(r"(?:-->|-\.->|&) (\w+)", edges))
+    reached = {end for _, end in drawing.edges()}
 
-    assert named - reached == {"push"}
+    assert set(drawing.nodes().values()) - reached == {"a push to main"}
+
+
+def test_a_release_may_fail_or_be_called_off_wherever_it_is():
+    """In every other way it ends at certain stages only; the tests of its story hold each end to the picture."""
+    kinds = {drawing.kind(stage) for stage in stages_of_the_sample() | {timeline.OVERRIDE}}
+    people, lanes = {"approve"}, {"approve", "deploy", timeline.OVERRIDE}
+
+    assert drawing.ends() == {
+        *((stage, end) for stage in kinds for end in ("failed", "cancelled")),
+        *((stage, end) for stage in people for end in ("rejected", "expired")),
+        *((stage, "superseded") for stage in lanes),
+        ("deploy", "released"),
+    }
+
+
+def test_end_that_nobody_drew_is_noticed():
+    """A story that ended so in a test would fail there."""
+    config = read_config((ROOT / "samples" / "helpdesk" / "drawbridge.yaml").read_text(encoding="utf-8"))
+    request = ReleaseRequest("acme/helpdesk", "a" * 40, "b" * 40, "main", "sam", "d-1")
+    record = timeline.plan_stages(timeline.open_record("release-1", request, "2026-01-01T00:00:00Z"), config)
+    ended = timeline.close(record, Outcome.EXPIRED, "Nobody came.", "2026-01-02T00:00:00Z")
+
+    with pytest.raises(AssertionError, match=r"no arrow for \('prepare', 'expired'\): Nobody came"):
+        drawing.check_end(ended)
 
 
 def test_the_commands_shown_exist():

@@ -364,6 +364,7 @@ def test_production_without_approvers_waits_for_the_payment() -> None:
 
     assert play(stage)["outcome"] == "expired"
     assert [order["environment"]["name"] for order in stage.payloads("deployment")] == ["dev", "nonprod"]
+    assert told(stage)["approve-prod"] == "expired"  # people see what it waited for
 
 
 # Overrides.

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from domain.models import OptOut, Verdict
+from domain.models import OptOut, ReleaseRecord, Verdict
+from domain.wire import read
 from orchestrators.release import release
-from tests import samples
+from tests import drawing, samples
 from tests.orchestrators.stage import START, Stage
 
 VOTES = [
@@ -54,7 +55,7 @@ def stage_with(**changes: Any) -> Stage:
         "record_debt": lambda payload: payload,
         "take_debt": lambda payload: payload,
         "settle_debt": lambda payload: {"debt": {**payload["debt"], "state": payload["state"]}},
-        "end_release": lambda _: None,
+        "end_release": lambda payload: drawing.check_end(read(ReleaseRecord, payload["record"])),
         "keep_baseline": lambda _: None,
         "cancel_evaluation": lambda _: None,
     }
