@@ -131,8 +131,9 @@ def test_another_release_on_its_way_has_one_line(live):
 
 
 @pytest.mark.parametrize(("outcome", "wiped"), [(Outcome.RUNNING, True), (Outcome.RELEASED, False)])
-def test_only_a_release_that_is_over_leaves_its_stages_in_the_terminal(outcome, wiped):
+def test_only_a_release_that_is_over_leaves_its_stages_in_the_terminal(outcome, wiped, monkeypatch):
     """Who turns to another release and back sees each of them once."""
+    monkeypatch.setenv("TERM", "xterm")  # nothing is drawn on a dumb one
     console = Console(file=io.StringIO(), width=110, force_terminal=True)
     record = replace(data.released(), outcome=outcome, stages=(Stage("validate", StageState.PASSED),))
 

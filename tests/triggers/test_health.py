@@ -88,7 +88,7 @@ def test_message_that_github_refused_is_a_failing_check(
     status, body = ask(settings, monkeypatch)
 
     assert status == 503
-    assert "GitHub refused 1 message today" in body["checks"]["outbox"]
+    assert "GitHub refused messages today, the last one: " in body["checks"]["outbox"]
     assert "Resource not accessible by integration" in body["checks"]["outbox"]
     assert "secret" not in json.dumps(body)
 
