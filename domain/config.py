@@ -186,6 +186,8 @@ class Override(_Section):
     people: list[Login] = Field(
         default=[], description="GitHub logins, each of whom may override it with a reason; none: nobody can"
     )
+    prevent_self_approval: bool = Field(default=False, description="authors and committers cannot override it")
+    exclude_merger: bool = Field(default=False, description="who merged a change of the release cannot override it")
     expires_after: Positive = Field(default=3 * 86400, description="when the question to them ends the release")
 
 

@@ -44,7 +44,13 @@ def override_if_needed(story: Story) -> Steps:
     if not rule.people:
         raise Ended(Outcome.FAILED, messages_promotion.no_override(summary))
     story.record = timeline.add_stage(story.record, timeline.OVERRIDE, after=timeline.FULL)
-    people = Environment(name=timeline.OVERRIDE, approvers=rule.people, expires_after=rule.expires_after)
+    people = Environment(
+        name=timeline.OVERRIDE,
+        approvers=rule.people,
+        prevent_self_approval=rule.prevent_self_approval,
+        exclude_merger=rule.exclude_merger,
+        expires_after=rule.expires_after,
+    )
     decided = yield from ask(story, people, timeline.OVERRIDE, messages_promotion.needs_override(summary, rule.people))
     if decided["decision"] == "news":
         yield from take_in(story, story.next_environment())

@@ -16,7 +16,9 @@ from tests.orchestrators.test_release import AROUND, ENTERED, VOTES, play, stage
 
 OPT_OUT = OptOut("skip-e2e-evaluation", 7, "alex", "2026-11-23T08:00:00Z", "documentation only")
 NEWS = {"decision": "news"}
-OVERRIDE = {"override": {"people": ["priya"], "expires_after": 3600}}
+OVERRIDE = {
+    "override": {"people": ["priya"], "prevent_self_approval": True, "exclude_merger": True, "expires_after": 3600}
+}
 BY_PRIYA = {"approver": "priya", "principal": "priya@helpdesk.example", "comment": "known outlier"}
 APPROVED = {"decision": "approved", "votes": VOTES, "digest": "d"}
 
@@ -384,6 +386,7 @@ def test_full_evaluation_that_did_not_pass_needs_a_named_person(verdict: Verdict
     asked = stage.payloads("open_approval")
     assert [order["environment"]["name"] for order in asked] == ["override", "nonprod", "prod"]
     assert asked[0]["environment"]["approvers"] == ["priya"]
+    assert (asked[0]["environment"]["prevent_self_approval"], asked[0]["environment"]["exclude_merger"]) == (True, True)
     (override,) = last(stage)["overrides"]
     assert (override["by"], override["reason"], override["digest"]) == (
         "priya@helpdesk.example",
