@@ -5,9 +5,22 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from domain.asks import is_bot
+from domain.changes import ChangeFacts
+from domain.config import Branches
+
 # First parts of a branch name that say what kind of work it is, not who does it.
 _KINDS = {"feature", "features", "feat", "fix", "bugfix", "hotfix", "bug", "chore", "docs", "issue", "task", "users"}
 NO_ISSUE = "123"
+
+
+def is_ruled(facts: ChangeFacts, branches: Branches) -> bool:
+    """Say whether the rule is for a change's branch: for people's own on the way to develop.
+
+    It cannot be for the release branch that is brought back, nor for what a bot calls its branches.
+    """
+    own = not facts.fork and facts.branch != branches.main and not is_bot(facts.author)
+    return own and facts.base == branches.develop
 
 
 def follows(pattern: str, branch: str) -> bool:

@@ -70,7 +70,7 @@ class Branches(_Section):
     feature: Pattern = Field(
         default="[a-z][a-z0-9-]*/[A-Za-z0-9]+-[a-z0-9][a-z0-9-]*",
         description="regular expression for the names of branches that are merged to develop, whole: "
-        "`developer-name/issue-id-feature-name`",
+        "`developer-name/issue-id-feature-name`; not asked of forks, of bots, or of `main` when it is brought back",
     )
 
 

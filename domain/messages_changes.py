@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from domain.asks import is_bot
 from domain.branch_names import NO_ISSUE, corrected, issue_in
 from domain.changes import (
     BRANCH,
@@ -113,7 +114,7 @@ def wrong_branch(facts: ChangeFacts, pattern: str) -> str:
 def right_branch(facts: ChangeFacts, config: Config) -> str:
     """Say where a change goes, and what is unusual about that."""
     if facts.base == config.branches.develop:
-        return "the branch belongs to the fork, so its name is free" if facts.fork else ""
+        return _free_name(facts, config.branches.main)
     if facts.base != config.branches.main:
         return (
             f"to {facts.base}, which is neither {config.branches.develop} nor {config.branches.main}: any name will do"
@@ -121,6 +122,14 @@ def right_branch(facts: ChangeFacts, config: Config) -> str:
     if facts.branch == config.branches.develop and not facts.fork:
         return ""
     return f"goes past {config.branches.develop}"
+
+
+def _free_name(facts: ChangeFacts, main: str) -> str:
+    if facts.fork:
+        return "the branch belongs to the fork, so its name is free"
+    if facts.branch == main:
+        return f"brings {main} back"
+    return "a bot's branch, so its name is free" if is_bot(facts.author) else ""
 
 
 def past_develop(facts: ChangeFacts, develop: str) -> str:

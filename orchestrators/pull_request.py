@@ -15,7 +15,7 @@ from activities.preview_release import preview_release
 from activities.read_config import read_config
 from activities.take_up_change import take_up_change
 from domain import messages, messages_changes
-from domain.branch_names import follows
+from domain.branch_names import follows, is_ruled
 from domain.changes import (
     BRANCH,
     CHECKS,
@@ -127,8 +127,7 @@ def _read_rules(story: ChangeStory, branch: str) -> Steps:
 
 def _check_branch(story: ChangeStory) -> Steps:
     facts, rules = story.facts, story.rules
-    ruled = facts.base == rules.branches.develop and not facts.fork
-    if ruled and not follows(rules.branches.feature, facts.branch):
+    if is_ruled(facts, rules.branches) and not follows(rules.branches.feature, facts.branch):
         reason = messages_changes.wrong_branch(facts, rules.branches.feature)
         story.fail(BRANCH, facts.branch, reason, messages_changes.author_renames(facts.author))
     if facts.fork:

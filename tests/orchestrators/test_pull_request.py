@@ -129,6 +129,21 @@ def test_name_of_a_forks_branch_is_its_own_business() -> None:
     assert play(stage)["state"] == "passed"
 
 
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"branch": "main"}, "brings main back"),
+        ({"branch": "dependabot/pip/x-2", "author": "dependabot[bot]"}, "a bot's branch, so its name is free"),
+    ],
+)
+def test_branch_that_nobody_can_rename_is_not_asked_for_another_name(fields: dict[str, Any], detail: str) -> None:
+    """A hotfix is brought back from the release branch itself, and a bot calls its branches what it likes."""
+    stage = stage_with(facts(**fields))
+
+    assert play(stage)["state"] == "passed"
+    assert told(stage)["steps"][0]["detail"] == detail
+
+
 def test_config_broken_by_the_change_itself_is_shown_with_its_lines() -> None:
     """The check fails; nothing crashes, and a person is asked for by the label's default name."""
     problem = "drawbridge.yaml:3: target: is missing; expected what is evaluated"
