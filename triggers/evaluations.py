@@ -24,6 +24,7 @@ from triggers.answers import page, refusal, refusal_page, refused, structured
 from triggers.forms import read_fields, wants_json
 from triggers.identity import Person, person
 from triggers.start import start_once
+from triggers.traces import keep_refusal
 from triggers.views import sign_in_page
 
 ACTION = "/api/evaluations"  # what forms post to
@@ -44,7 +45,7 @@ async def ask_for_evaluation(req: func.HttpRequest, client: df.DurableOrchestrat
         if who is None:
             raise Unauthorized("Sign in to start an evaluation.")
         fields = read_fields(req, settings, who, ACTION)
-        wanted = await asyncio.to_thread(read_request, fields, who, settings)
+        wanted = await asyncio.to_thread(_may_ask, fields, who, settings)
         request, decision = await start(client, connect.blobs(settings), wanted, who)
     except DrawbridgeError as error:
         return _refuse(req, error, who)
@@ -79,6 +80,17 @@ def read_request(fields: Mapping[str, str], who: Person, settings: Settings) -> 
     else:
         raise BadRequest("Say what to evaluate: ref, a branch or tag, or commit, a sha.")
     return EvaluationRequest(repository, sha, kind, ON_DEMAND, asked_by=login, key="")
+
+
+def _may_ask(fields: Mapping[str, str], who: Person, settings: Settings) -> EvaluationRequest:
+    """Return what is asked for, and keep who may not have it."""
+    try:
+        return read_request(fields, who, settings)
+    except Forbidden as error:
+        repository = _configured(fields.get("repository", ""), settings)
+        place = f"{repository}:evaluation"
+        keep_refusal(connect.blobs(settings), error, place=place, who=who.name, subject=repository, of="evaluation")
+        raise
 
 
 async def start(

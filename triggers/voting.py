@@ -14,7 +14,7 @@ import azure.functions as func
 from adapters import connect, debts, records, votes
 from adapters.blobs import Blobs
 from domain import approvals, blob_names, evidence_news
-from domain.errors import BadRequest, Conflict, DrawbridgeError, Expired, NotFound, Unauthorized
+from domain.errors import BadRequest, Conflict, DrawbridgeError, Expired, NotFound, Unauthorized, Unavailable
 from domain.models import ApprovalRequest, Debt, Evidence, Outcome, ReleaseRecord, Vote
 from domain.wire import read
 from settings import Settings
@@ -83,7 +83,7 @@ async def take(
     try:
         refuse_cross_site(req.headers, settings.public_url)
         blobs = connect.blobs(settings)
-        case = await asyncio.to_thread(_believe, req, settings, kind, blobs)
+        case = await asyncio.to_thread(_believe_vote, req, settings, kind, blobs)
         vote, open_still = await asyncio.to_thread(_decide, req, case, settings, kind, blobs)
         if open_still:
             await _ring(client, case)
@@ -166,6 +166,19 @@ def _believe(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs
     return Case(token, link.approver, approver, who, request, evidence, record, owed or evidence.debt)
 
 
+def _believe_vote(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs) -> Case:
+    """Check everything before a vote is taken, and keep who was refused with a link of ours."""
+    try:
+        return _believe(req, settings, kind, blobs)
+    except (Unauthorized, NotFound, Unavailable):
+        raise  # no trace of links that are not ours: anybody could fill the audit log with them
+    except DrawbridgeError as error:
+        link = approvals.read_link(req.route_params["token"])
+        request = records.need_request(blobs, link.release, link.environment)
+        _keep_refusal(blobs, error, _signed_in(req, settings, kind), request, kind)
+        raise
+
+
 def _signed_in(req: func.HttpRequest, settings: Settings, kind: Kind) -> Person:
     who = person(req.headers, settings.authentication)
     if not who:
@@ -193,15 +206,16 @@ def _decide(req: func.HttpRequest, case: Case, settings: Settings, kind: Kind, b
         vote = _read_vote(req, case, settings)
         open_still = _record(case, vote, blobs)
     except DrawbridgeError as error:
-        about = {"place": _place(case), "subject": case.request.release, "evidence": case.request.digest}
-        keep_refusal(blobs, error, who=case.person.name, of=kind.event, **about)
+        _keep_refusal(blobs, error, case.person, case.request, kind)
         raise
     votes.trace(blobs, case.request, vote)
     return vote, open_still
 
 
-def _place(case: Case) -> str:
-    return f"{case.request.release}:{case.request.environment}:{case.request.round}"
+def _keep_refusal(blobs: Blobs, error: DrawbridgeError, who: Person, request: ApprovalRequest, kind: Kind) -> None:
+    place = f"{request.release}:{request.environment}:{request.round}"
+    about = {"place": place, "subject": request.release, "evidence": request.digest}
+    keep_refusal(blobs, error, who=who.name, of=kind.event, **about)
 
 
 def _read_vote(req: func.HttpRequest, case: Case, settings: Settings) -> Vote:

@@ -209,6 +209,7 @@ def test_link_of_another_environment_or_release_opens_nothing(edge: Edge, caplog
     assert {answer.status for answer in answers} == {404}
     assert edge.votes(nonprod) == {}
     assert len([line for line in lines(caplog, "vote") if line["decision"] == "refused"]) == len(other)
+    assert edge.audited("refusal") == []  # anybody could fill the audit log with such links
 
 
 def test_seal_of_one_letter_more_less_or_other_is_refused(edge: Edge) -> None:
@@ -262,6 +263,9 @@ def test_link_of_somebody_else_is_refused(edge: Edge, caplog: Any) -> None:
     assert edge.votes(asked) == {}
     who = [line["principal"] for line in lines(caplog, "vote")]
     assert who == ["jonas@acme.example", "eve@evil.example"]
+    traces = edge.audited("refusal")
+    assert [trace["who"] for trace in traces] == who
+    assert all("this link is for maria" in trace["details"]["reason"] for trace in traces)
 
 
 def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(edge: Edge, caplog: Any) -> None:
@@ -278,6 +282,7 @@ def test_who_is_not_signed_in_is_sent_to_the_sign_in_and_back(edge: Edge, caplog
     assert samples.IMAGE.digest not in answers[0].html
     assert edge.votes(asked) == {}
     assert [lines(caplog, event)[0]["status"] for event in ("approval-page", "vote")] == [401, 401]
+    assert edge.audited("refusal") == []
 
 
 def test_identity_headers_count_for_nothing_without_the_platform(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +305,8 @@ def test_author_sees_why_there_is_no_form_and_cannot_send_one(edge: Edge) -> Non
 
     page = edge.look(token, "alex")
     csrf = approvals.form_seal(token, "alex@acme.example", asked.digest, LINK_SECRET)
-    sent = edge.send(token, "alex", {"csrf": csrf, "digest": asked.digest, "decision": "approve"})
+    form = {"csrf": csrf, "digest": asked.digest, "decision": "approve"}
+    sent, _ = edge.send(token, "alex", form), edge.send(token, "alex", form)
 
     assert page.status == 200
     assert "you had a part in this release, and prod does not allow approving one's own work" in page.text()
@@ -308,6 +314,9 @@ def test_author_sees_why_there_is_no_form_and_cannot_send_one(edge: Edge) -> Non
     assert sent.status == 403
     assert "bars self-approval" in sent.text()
     assert edge.votes(asked) == {}
+    (trace,) = edge.audited("refusal")
+    assert (trace["who"], trace["subject"], trace["evidence"]) == ("alex@acme.example", asked.release, asked.digest)
+    assert "bars self-approval" in trace["details"]["reason"]
 
 
 def test_author_may_approve_where_nothing_bars_it(edge: Edge) -> None:
@@ -381,6 +390,8 @@ def test_evidence_altered_between_looking_and_deciding_voids_the_vote(edge: Edge
     assert edge.client.rung == []
     assert refused(caplog)["status"] == 409
     assert edge.look(token, "maria").status == 409
+    (trace,) = edge.audited("refusal")
+    assert "not the one that the approvers were asked about" in trace["details"]["reason"]
 
 
 def test_evidence_that_is_gone_voids_the_vote(edge: Edge) -> None:
@@ -454,6 +465,8 @@ def test_form_of_older_evidence_is_refused_and_not_kept(edge: Edge) -> None:
     assert answer.status == 410
     assert "New evidence has replaced what this link was for" in answer.text()
     assert edge.votes(first) == edge.votes(second) == {}
+    (trace,) = edge.audited("refusal")
+    assert (trace["who"], trace["evidence"]) == ("jonas@acme.example", second.digest)
     assert edge.client.rung == []
 
 

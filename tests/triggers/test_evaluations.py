@@ -15,6 +15,7 @@ from adapters.blobs import Blobs
 from domain import blob_names
 from domain.errors import Forbidden, NotFound, Unavailable
 from settings import Settings
+from tests.fakes import audited
 from tests.triggers.edge import FORM, FROM_OUR_PAGE, ORIGIN, PEOPLE, FakeDurable, lines, plain_function, request
 from triggers import evaluations, forms
 from triggers.identity import Person
@@ -173,14 +174,16 @@ def test_after_it_has_ended_another_one_begins(client: FakeDurable, blobs: Blobs
     ],
 )
 def test_what_cannot_be_started_is_refused_in_words(
-    client: FakeDurable, who: str | None, body: Any, status: int, reason: str
+    client: FakeDurable, blobs: Blobs, who: str | None, body: Any, status: int, reason: str
 ) -> None:
-    """Nothing is started, and the reason says what to do."""
+    """Nothing is started, the reason says what to do, and who lacked the right is kept."""
     answer = ask(client, who, body)
 
     assert answer.status_code == status
     assert reason in said(answer)["reason"]
     assert client.started == []
+    kept = [(trace["subject"], trace["details"]["reason"]) for trace in audited(blobs, "refusal")]
+    assert kept == ([("acme/helpdesk", said(answer)["reason"])] if status == 403 else [])
 
 
 def test_login_of_somebody_else_is_nobodys_sign_in_name(client: FakeDurable) -> None:
