@@ -169,7 +169,9 @@ class OptOutRule(_Section):
         default="skip-e2e-evaluation", min_length=1, max_length=50, description="the label on the pull request"
     )
     allowed: list[Member] = Field(
-        default=[], description="who may put it there: GitHub logins and teams (`@acme/leads`); none: everybody"
+        default=[],
+        description="who may put it there: GitHub logins and teams (`@acme/leads`); none: every person. A bot has to "
+        "be named (`renovate[bot]`)",
     )
     forbidden_paths: list[RepositoryPath] = Field(
         default=[], description="globs: a change that touches one of these paths cannot opt out"

@@ -148,7 +148,7 @@ Member = Annotated[
     str,
     BeforeValidator(_login),
     _matching(
-        rf"{_LOGIN}|{_LOGIN}/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}",
+        rf"{_LOGIN}(\[bot\])?|{_LOGIN}/[A-Za-z0-9][A-Za-z0-9._-]{{0,99}}",
         'a GitHub login "@maria" or a team "@acme/leads"',
     ),
 ]

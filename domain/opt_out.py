@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain import timeline
+from domain.asks import is_bot
 from domain.changes import FILES_LISTED
 from domain.config import OptOutRule
 from domain.models import Change, Debt, OptOut, Outcome, ReleaseRecord, Verdict
@@ -105,6 +106,8 @@ def matches(pattern: str, path: str) -> bool:
 
 
 def _person(rule: OptOutRule, by: str, may: bool) -> Sequence[str]:
+    if is_bot(by) and by.casefold() not in {name.casefold() for name in rule.allowed}:
+        return (f"@{by} is a bot: a person puts the label on, or opt_out.allowed names the bot",)
     return () if may else (f"@{by} is none of those who may opt out ({', '.join(rule.allowed)})",)
 
 

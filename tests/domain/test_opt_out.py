@@ -52,6 +52,15 @@ def test_person_whom_the_policy_does_not_name_is_refused() -> None:
     )
 
 
+def test_bot_is_refused_unless_the_policy_names_it() -> None:
+    """Everybody may, where nobody is named: that is every person. The words say what to do instead."""
+    assert refusal(OptOutRule(), by="renovate[bot]") == (
+        "@renovate[bot] is a bot: a person puts the label on, or opt_out.allowed names the bot"
+    )
+    assert refusal(OptOutRule(allowed=["acme/leads"]), by="renovate[bot]").startswith("@renovate[bot] is a bot: ")
+    assert refusal(OptOutRule(allowed=["@Renovate[bot]"]), by="renovate[bot]") == ""
+
+
 def test_forbidden_path_is_refused_with_the_file() -> None:
     """One file is named, the others are counted."""
     files = ("docs/guide.md", "flows/chat/flow.dag.yaml", "flows/chat/retrieve.py")
