@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
 from devhost.github.server import Options
-from domain.outbox import DeploymentState, Message
+from domain.outbox import STALE, DeploymentState, Message, Status
 from settings import Settings
+from tests.adapters.apps import APP, key_pair
 from triggers import outbox
 
 
@@ -43,6 +45,28 @@ def test_timer_delivers_what_waits(app: Settings, tmp_path: Path, monkeypatch: p
 
         assert len(double.commit("acme/helpdesk", sha)["deployments"]) == 1
     assert "GitHub took 1 messages and refused 0" in caplog.text
+
+
+def test_timer_closes_a_check_before_github_calls_it_stale(
+    app: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check that has been in progress for 13 days is ended by the tick, with nothing else to deliver."""
+    key, public = key_pair()
+    access = Access(app_id=APP, app_public_key=public)
+    with running(Options(tmp_path / "github", access=access)) as origin:
+        double = Client(origin)
+        sha = double.create_repository("acme/helpdesk")["heads"]["main"]
+        settings = replace(app, github_url=origin, github_token="", github_app_id=APP, github_app_key=key)
+        long_ago = replace(connect.outbox(settings), now=lambda: time.time() - STALE - 60)
+        words = ("drawbridge/deploy-dev", "running", "deploys", "")
+        long_ago.post(Status("acme/helpdesk", sha, *words, external_id="r1", at="2026-11-09T09:00:00Z", urgent=True))
+        long_ago.drain()
+        (open_,) = double.commit("acme/helpdesk", sha)["check_runs"]
+        tick(settings, monkeypatch)
+        (closed,) = double.commit("acme/helpdesk", sha)["check_runs"]
+
+    assert open_["status"] == "in_progress"
+    assert (closed["id"], closed["status"], closed["conclusion"]) == (open_["id"], "completed", "action_required")
 
 
 def test_timer_survives_storage_being_away(app: Settings, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
