@@ -20,7 +20,7 @@ from domain.config import Environment
 from domain.errors import DrawbridgeError, Invalid, as_answer
 from domain.models import ApprovalRequest, Evidence, ReleaseRecord
 from domain.wire import read
-from settings import current
+from settings import Settings, current
 
 if TYPE_CHECKING:
     from adapters.github import GitHub
@@ -36,22 +36,22 @@ def open_approval(payload: dict[str, Any]) -> dict[str, Any]:
     """
     settings = current()
     try:
-        return put(payload, settings.look_seconds, connect.github(settings), connect.blobs(settings))
+        return put(payload, settings, connect.github(settings), connect.blobs(settings))
     except DrawbridgeError as error:
         return as_answer(error)
 
 
-def put(wanted: Mapping[str, Any], look: float, github: GitHub, blobs: Blobs) -> dict[str, Any]:
+def put(wanted: Mapping[str, Any], settings: Settings, github: GitHub, blobs: Blobs) -> dict[str, Any]:
     """Find out who may be asked, and ask them. Raises Invalid when too few people may vote."""
     environment, record = read(Environment, wanted["environment"]), read(ReleaseRecord, wanted["record"])
     groups = team_members(environment, github)
-    people = dict.fromkeys(name for name in environment.approvers if "/" not in name) | groups
+    approvers = dict.fromkeys(name for name in environment.approvers if "/" not in name) | groups
     request = ApprovalRequest(
         release=record.id,
         environment=environment.name,
         digest="",
-        approvers=tuple(people),
-        nonces=tuple(secrets.token_urlsafe(32) for _ in people),
+        approvers=tuple(approvers),
+        nonces=tuple(secrets.token_urlsafe(32) for _ in approvers),
         approvals=environment.approvals,
         excluded=excluded(record, environment),
         opened_at=wanted["at"],
@@ -60,9 +60,9 @@ def put(wanted: Mapping[str, Any], look: float, github: GitHub, blobs: Blobs) ->
         instance=wanted["instance"],
         debt_open=bool(wanted["last"]) and debts.block_production(record),
         groups=groups,
-        look=look,
+        look=settings.look_seconds,
     )
-    if environment.approvers and not can_be_reached(request.approvers, request.excluded, request.approvals):
+    if environment.approvers and not can_be_reached(request, settings.people):
         raise Invalid(messages.too_few_approvers(environment.name, environment.approvals, request.excluded))
     asked, voided = ask(request, evidence_of(record, environment), blobs)
     return {"request": asdict(asked), "voided": voided}

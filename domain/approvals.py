@@ -232,12 +232,15 @@ def same_form(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
-def can_be_reached(approvers: Sequence[str], excluded: Sequence[str], approvals: int) -> bool:
-    """Say whether enough approvers remain once the excluded ones are gone. How many a group has, nobody knows here."""
-    if any(name.startswith(GROUP) for name in approvers):
+def can_be_reached(request: ApprovalRequest, people: Mapping[str, str]) -> bool:
+    """Say whether enough people remain once the excluded ones are gone, however many logins each of them has.
+
+    How many people a group has, nobody knows here.
+    """
+    if any(name.startswith(GROUP) for name in request.approvers):
         return True
-    barred = {name.casefold() for name in excluded}
-    return sum(1 for name in approvers if name.casefold() not in barred) >= approvals
+    barred = {sign_in_name(login, people) for login in request.excluded}
+    return len({sign_in_name(login, people) for login in request.approvers} - barred) >= request.approvals
 
 
 def _is_number(text: str) -> bool:

@@ -257,8 +257,8 @@ def too_few_approvers(environment: str, approvals: int, excluded: Sequence[str])
     """Say that nobody can open this bridge, before anybody waits for it."""
     without = f"without those who wrote or merged it ({', '.join(excluded)}) " if excluded else ""
     return (
-        f"{environment} needs {approvals} approvals, and {without}there are too few approvers: add approvers in "
-        "drawbridge.yaml."
+        f"{environment} needs {approvals} approvals, and {without}there are too few approvers (several logins of one "
+        "person count once): add approvers in drawbridge.yaml."
     )
 
 

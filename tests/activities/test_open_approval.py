@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import settings
 from activities.open_approval import open_approval
 from adapters import records
 from domain import approvals, blob_names, debts, timeline
@@ -113,10 +114,25 @@ def test_question_nobody_could_answer_is_not_asked(world: World) -> None:
     answer = ask(world, approvals=3)
 
     assert answer == {
-        "error": "prod needs 3 approvals, and without those who wrote or merged it (alex) there are too few approvers: "
-        "add approvers in drawbridge.yaml."
+        "error": "prod needs 3 approvals, and without those who wrote or merged it (alex) there are too few approvers "
+        "(several logins of one person count once): add approvers in drawbridge.yaml."
     }
     assert world.blobs.names("releases/") == []
+
+
+def test_two_logins_of_one_person_are_one_approver(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a second approval that nobody can give."""
+    people = {"maria": "maria@acme.example", "maria-ops": "maria@acme.example"}
+    monkeypatch.setenv("DRAWBRIDGE_PEOPLE", json.dumps(people))
+    settings.current.cache_clear()
+
+    answer = ask(world, approvers=["maria", "maria-ops"], prevent_self_approval=False)
+
+    assert answer == {
+        "error": "prod needs 2 approvals, and there are too few approvers (several logins of one person count once): "
+        "add approvers in drawbridge.yaml."
+    }
+    assert "request" in ask(world, approvers=["maria", "maria-ops", "jonas"])
 
 
 def test_release_without_an_image_has_nothing_to_approve(world: World) -> None:
