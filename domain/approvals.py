@@ -22,6 +22,7 @@ APPROVE, REJECT = "approve", "reject"
 OVERRIDE = "override"  # the environment of a question to those who may override
 GROUP = "entra:"  # an approver of this kind is everybody in the group; the rest of it is the group's object id
 MAX_COMMENT = 2_000  # characters
+ASK_AGAIN = "merge a new change: its release asks the approvers again."
 
 
 class Decision(StrEnum):
@@ -137,7 +138,10 @@ def check_eligible(principal: str, request: ApprovalRequest, people: Mapping[str
 def check_vote(vote: Vote, request: ApprovalRequest, now: str) -> None:
     """See that a vote can count. Raises Conflict when it is on other evidence, Expired when the time is over."""
     if now >= request.expires_at:
-        raise Expired(f"The time to decide about {request.environment} ended at {request.expires_at}.")
+        raise Expired(
+            f"The time to decide about {request.environment} ended at {request.expires_at}. To release this code "
+            f"after all, {ASK_AGAIN}"
+        )
     if vote.digest != request.digest:
         raise Conflict("The evidence changed after this page was opened. Open the link again and look at it once more.")
 

@@ -243,7 +243,11 @@ def _read_vote(req: func.HttpRequest, case: Case, settings: Settings) -> Vote:
 
 def _check_release(record: ReleaseRecord | None) -> None:
     if record and record.outcome in {Outcome.SUPERSEDED, Outcome.CANCELLED}:
-        raise Expired(f"This release ended as {record.outcome.value}. {record.reason}".strip())
+        newer = "Decide about the newer release: its links are on its change and on its page."
+        then = (
+            newer if record.outcome is Outcome.SUPERSEDED else f"To release this code after all, {approvals.ASK_AGAIN}"
+        )
+        raise Expired(" ".join(filter(None, (f"This release ended as {record.outcome.value}.", record.reason, then))))
 
 
 def _record(case: Case, vote: Vote, blobs: Blobs) -> bool:
@@ -271,7 +275,9 @@ def _record(case: Case, vote: Vote, blobs: Blobs) -> bool:
 def _shut(request: ApprovalRequest, decision: str) -> str:
     if decision == "replaced":
         return "New evidence is being put before you: open the newest link, on the change or on the release page."
-    return f"{_subject(request)} is already decided: {decision}."
+    goes_on = "The release goes on by itself: its page says how far it is."
+    then = goes_on if decision == "approved" else f"To release this code after all, {approvals.ASK_AGAIN}"
+    return f"{_subject(request)} is already decided: {decision}. {then}"
 
 
 def _subject(request: ApprovalRequest) -> str:

@@ -151,17 +151,25 @@ def test_same_form_again_after_the_decision_says_that_it_is_recorded(edge: Edge)
     assert len(edge.client.rung) == 1
 
 
-def test_vote_after_the_decision_is_refused_and_not_kept(edge: Edge, caplog: Any) -> None:
-    """The person is told what was decided."""
+@pytest.mark.parametrize(
+    ("decision", "then"),
+    [
+        ("approved", "The release goes on by itself: its page says how far it is."),
+        ("rejected", "To release this code after all, merge a new change: its release asks the approvers again."),
+        ("expired", "To release this code after all, merge a new change: its release asks the approvers again."),
+    ],
+)
+def test_vote_after_the_decision_is_refused_and_not_kept(edge: Edge, caplog: Any, decision: str, then: str) -> None:
+    """The person is told what was decided, and what to do now."""
     asked = edge.open()
     token = edge.link(asked, "jonas")
     form = edge.form(token, "jonas", "reject")
-    edge.decide(asked, "approved")
+    edge.decide(asked, decision)
 
     answer = edge.send(token, "jonas", form)
 
     assert answer.status == 409
-    assert "already decided: approved" in answer.text()
+    assert f"The deployment to prod is already decided: {decision}. {then}" in answer.text()
     assert edge.votes(asked) == {}
     assert edge.client.rung == []
     assert refused(caplog)["status"] == 409
@@ -482,13 +490,21 @@ def test_older_link_is_worth_nothing_to_who_is_not_asked_any_more(edge: Edge) ->
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words"),
+    ("outcome", "words", "then"),
     [
-        (Outcome.SUPERSEDED, "ended as superseded: A newer commit"),
-        (Outcome.CANCELLED, "ended as cancelled: A newer commit"),
+        (
+            Outcome.SUPERSEDED,
+            "ended as superseded: A newer commit",
+            "Decide about the newer release: its links are on its change and on its page.",
+        ),
+        (
+            Outcome.CANCELLED,
+            "ended as cancelled: A newer commit",
+            "To release this code after all, merge a new change: its release asks the approvers again.",
+        ),
     ],
 )
-def test_link_of_a_release_that_ended_says_so(edge: Edge, outcome: Outcome, words: str) -> None:
+def test_link_of_a_release_that_ended_says_so(edge: Edge, outcome: Outcome, words: str, then: str) -> None:
     """By which release it was overtaken, and no vote is taken."""
     asked = edge.open()
     token = edge.link(asked, "maria")
@@ -502,7 +518,7 @@ def test_link_of_a_release_that_ended_says_so(edge: Edge, outcome: Outcome, word
     assert "/api/releases/release-acme.helpdesk-newer" in page.links()
     assert page.fields() == {}
     assert (sent.status, edge.votes(asked)) == (410, {})
-    assert f"This release ended as {outcome.value}. A newer commit." in sent.text()
+    assert f"This release ended as {outcome.value}. A newer commit. {then}" in sent.text()
 
 
 TEAM, LEADS = "entra:11111111-aaaa-4bbb-8ccc-222222222222", "entra:33333333-dddd-4eee-8fff-444444444444"
@@ -703,6 +719,10 @@ def test_expired_question_takes_no_vote(edge: Edge, caplog: Any) -> None:
     assert page.fields() == {}
     assert "expired" in page.text()
     assert (sent.status, sent.title) == (410, "Too late")
+    assert (
+        f"The time to decide about prod ended at {asked.expires_at}. To release this code after all, merge a new "
+        "change: its release asks the approvers again." in sent.text()
+    )
     assert edge.votes(asked) == {}
     assert refused(caplog)["status"] == 410
 
