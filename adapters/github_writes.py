@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from github import BadAttributeException, UnknownObjectException
+from github import BadAttributeException, GithubException, UnknownObjectException
 from github.CommitComment import CommitComment
 from github.Deployment import Deployment as GitHubDeployment
-from github.GithubObject import NotSet
+from github.GithubObject import CompletableGithubObject, NotSet
 from github.Issue import Issue as GitHubIssue
 from github.IssueComment import IssueComment
 from github.Repository import Repository
@@ -21,6 +21,8 @@ from github.Repository import Repository
 from adapters.github_limits import COMMENT, check_sha, clean, cut, short
 from domain.errors import Conflict
 from domain.outbox import Comment, DeploymentState, Issue, Label, Merge, Reply, Told, Written
+
+T = TypeVar("T", bound=CompletableGithubObject)
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,9 @@ def write_deployment(pen: Pen, wanted: DeploymentState) -> Written:
 
 
 def _deployment(pen: Pen, wanted: DeploymentState) -> GitHubDeployment:
-    if pen.told:
-        return pen.place.get_deployment(pen.told.id)
+    told = _still_there(pen, pen.place.get_deployment)
+    if told:
+        return told
     known = pen.place.get_deployments(sha=check_sha(wanted.sha), environment=wanted.environment)
     found = next((one for one in known if _release(one) == wanted.release), None)
     if found is None:
@@ -160,10 +163,25 @@ def _release(deployment: GitHubDeployment) -> str | None:
 
 
 def _find_issue(pen: Pen, hidden: str) -> GitHubIssue | None:
-    if pen.told and pen.told.id:
-        return pen.place.get_issue(pen.told.id)
+    told = _still_there(pen, pen.place.get_issue)
+    if told:
+        return told
     ours = pen.place.get_issues(state="all", creator=pen.me())  # type: ignore[arg-type]  # its stub is too narrow
     return next((one for one in ours if (one.body or "").startswith(hidden)), None)
+
+
+def _still_there(pen: Pen, get: Callable[[int], T]) -> T | None:
+    """Get what we wrote before by its id, unless somebody has deleted it or moved it out of sight."""
+    if not (pen.told and pen.told.id):
+        return None
+    try:
+        found = get(pen.told.id)
+        found.complete()  # PyGithub asks only when it has to
+        return found
+    except GithubException as error:
+        if error.status not in (404, 410):
+            raise
+        return None
 
 
 def _told_comment(pen: Pen, wanted: Comment, hidden: str) -> list[Any]:

@@ -400,6 +400,28 @@ def test_issue_that_was_never_opened_is_not_closed(world: World) -> None:
     assert world.writes == []
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_issue_and_deployment_that_are_not_where_they_were_are_found_again(world: World, status: int) -> None:
+    """By their marks, which they keep: nothing is written twice."""
+    number, deployed = world.tell(issue(world)).id, world.tell(world.deployment("in_progress")).id
+    for path in (f"/issues/{number}$", f"/deployments/{deployed}$"):
+        world.double.fault(method="GET", path_regex=path, status=status, message="This was deleted")
+
+    assert world.tell(issue(world, "still")).id == number
+    assert world.tell(world.deployment("success")).id == deployed
+
+
+def test_issue_and_deployment_that_somebody_deleted_are_made_anew(world: World) -> None:
+    """What deletes them is no reason to be silent for ever; an issue that is to be closed stays deleted."""
+    gone = Told(AT, "", 999_999, "")
+    for message in (issue(world, open_=False), issue(world), world.deployment("success")):
+        world.told[message.subject] = gone
+        world.tell(message)
+
+    assert [one["state"] for one in issues(world)] == ["open"]
+    assert [one["payload"] for one in world.on_commit()["deployments"]] == [{"release": "r"}]
+
+
 def everything(world: World) -> list[Message]:
     """One message of each kind."""
     return [
