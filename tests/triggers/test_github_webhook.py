@@ -6,19 +6,33 @@ import asyncio
 import hashlib
 import hmac
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import azure.functions as func
 import pytest
 
+from adapters.github import GitHub
+from devhost.github.background import running
+from devhost.github.client import Client
+from devhost.github.rest import Access
+from devhost.github.server import Options
 from domain.errors import BadRequest, TooLarge, Unauthorized
-from domain.git_flow import Event, OtherEvent, Push
+from domain.git_flow import ALL, VALIDATION, Ask, Event, OtherEvent, Push, release_id
+from domain.messages_github import EVALUATE_FULLY, status_context
+from domain.outbox import Button, Status
 from settings import Settings, current
+from tests.adapters.apps import APP, key_pair
+from tests.devhost.github.world import Inbox, payloads
 from tests.triggers.edge import ORIGIN, FakeDurable, plain_function
 from triggers import github_webhook
 from triggers.github_webhook import MAX_BYTES, read_event
 
+HELPDESK = "acme/helpdesk"
+AT = "2026-11-23T09:00:00Z"
 SECRET = "It's a Secret to Everybody"
 PUSH = {
     "ref": "refs/heads/main",
@@ -165,3 +179,90 @@ def test_app_that_polls_refuses_deliveries_and_says_so(app: Settings, monkeypatc
     )
     assert deliver(replace(app, webhook_secret="wrong"), PUSH)[0] == 401
     assert client.started == []
+
+
+@dataclass
+class Buttons:
+    """A change on the double, whose App has marked its head; what people press there reaches our webhook."""
+
+    double: Client
+    github: GitHub
+    inbox: Inbox
+    head: str
+
+    def mark(self, stage: str, state: str, external_id: str, *buttons: Button) -> int:
+        """Let the App write a check run on the head; return its id."""
+        told = Status(
+            HELPDESK,
+            self.head,
+            status_context(stage),
+            state,
+            state,
+            "",
+            buttons=buttons,
+            external_id=external_id,
+            at=AT,
+        )
+        return int(self.github.deliver(told, None, lambda: None).id)
+
+    def suite(self) -> int:
+        """Return the suite of our check runs on the head."""
+        (run, *_) = self.double.commit(HELPDESK, self.head)["check_runs"]
+        return int(run["check_suite"]["id"])
+
+    def started(self, event: str, action: str) -> dict[str, Any]:
+        """Hand the one delivery of this kind to our route, byte for byte; return what it has started."""
+        payloads(self.inbox, event, action)
+        (sent,) = [one for one in self.inbox.taken if one.event == event and json.loads(one.body)["action"] == action]
+        client = FakeDurable()
+        asked = func.HttpRequest("POST", f"{ORIGIN}/api/github/webhook", headers=dict(sent.headers), body=sent.body)
+        response = asyncio.run(plain_function(github_webhook.github_webhook)(asked, client))
+        assert response.status_code == 202, response.get_body()
+        ((orchestrator, _, payload),) = client.started
+        assert orchestrator == "asked"
+        return dict(payload)
+
+
+@pytest.fixture
+def buttons(app: Settings, tmp_path: Path) -> Iterator[Buttons]:
+    private, public = key_pair()
+    access = Access(app_id=APP, app_public_key=public)
+    with closing(Inbox()) as inbox:
+        options = Options(tmp_path / "github", webhook=inbox.url, secret=app.webhook_secret, access=access)
+        with running(options) as origin:
+            double = Client(origin)
+            double.create_repository(HELPDESK)
+            head = double.push(HELPDESK, "alex/1-x", {"a.txt": "a"}, "Change", author="alex")
+            double.open_pull_request(HELPDESK, "alex/1-x", "Answer better", author="alex")
+            yield Buttons(double, GitHub(origin, app_id=APP, app_key=private), inbox, head)
+
+
+def test_evaluate_fully_pressed_on_github_asks_for_the_full_evaluation(buttons: Buttons) -> None:
+    """The button that we put on a skipped evaluation comes back under the name that we read."""
+    run = buttons.mark("evaluate-full", "skipped", release_id(HELPDESK, buttons.head), EVALUATE_FULLY)
+    buttons.double.press(HELPDESK, run, EVALUATE_FULLY.identifier, by="sam")
+
+    assert buttons.started("check_run", "requested_action") == asdict(
+        Ask(HELPDESK, None, 0, "full", "sam", buttons.head, run)
+    )
+
+
+def test_rerun_pressed_on_github_validates_the_change_again(buttons: Buttons) -> None:
+    """The check says by our own id which change and which attempt it showed."""
+    run = buttons.mark("change", "failed", f"change-acme.helpdesk-1-{buttons.head}")
+    buttons.double.rerequest(HELPDESK, run, by="sam")
+
+    assert buttons.started("check_run", "rerequested") == asdict(
+        Ask(HELPDESK, 1, 0, VALIDATION, "sam", buttons.head, run, f"rerun{run}", 2)
+    )
+
+
+def test_rerun_all_pressed_on_github_asks_for_all_checks_of_the_change(buttons: Buttons) -> None:
+    """GitHub tells of the suite, and of the change whose head it is."""
+    buttons.mark("change", "failed", f"change-acme.helpdesk-1-{buttons.head}")
+    suite = buttons.suite()
+    buttons.double.rerequest_all(HELPDESK, suite, by="sam")
+
+    asked = buttons.started("check_suite", "rerequested")
+    assert asked == asdict(Ask(HELPDESK, 1, 0, ALL, "sam", buttons.head, suite, asked["rerun"]))
+    assert asked["rerun"].startswith(f"suite{suite}-2")
