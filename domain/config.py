@@ -93,7 +93,11 @@ class Validation(_Section):
 class Merge(_Section):
     """What becomes of a change to develop when everything passed."""
 
-    auto: bool = Field(default=False, description="merge it when GitHub says that it can be merged")
+    auto: bool = Field(
+        default=False,
+        description="merge it when GitHub says that it can be merged; without branch protection that may be before "
+        "checks that nobody requires have ended or although they failed: name them in `validate.required_checks`",
+    )
     method: Literal["merge", "squash", "rebase"] = Field(default="squash", description="how it is merged")
     needs_person: str = Field(
         default="needs-a-person",
@@ -166,7 +170,10 @@ class OptOutRule(_Section):
     """When a change may skip the full evaluation."""
 
     label: str = Field(
-        default="skip-e2e-evaluation", min_length=1, max_length=50, description="the label on the pull request"
+        default="skip-e2e-evaluation",
+        min_length=1,
+        max_length=50,
+        description="the label on the pull request; the checklist is judged on the text as it is when it is looked at",
     )
     allowed: list[Member] = Field(
         default=[],

@@ -235,7 +235,10 @@ def checks_passed(checks: Sequence[Check]) -> str:
 def checks_failed(checks: Sequence[Check], hours: float) -> str:
     """Name each required check that did not succeed, with its link, and say what to do."""
     lines = [_check(check, hours) for check in checks if check.state is not CheckState.PASSED]
-    again = "When they have succeeded after all, push again, press Re-run on our check, or close and reopen the change."
+    again = (
+        "Run again to green, they are not noticed by themselves: push again, or close and reopen the change (where "
+        "GitHub is polled, one pass later). Re-run on our check does it too, if Drawbridge is an App with webhooks."
+    )
     return "\n".join(["Required checks that did not succeed:", "", *(f"- {line}" for line in lines), "", again])
 
 
