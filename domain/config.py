@@ -98,7 +98,9 @@ class Merge(_Section):
         description="merge it when GitHub says that it can be merged; without branch protection that may be before "
         "checks that nobody requires have ended or although they failed: name them in `validate.required_checks`",
     )
-    method: Literal["merge", "squash", "rebase"] = Field(default="squash", description="how it is merged")
+    method: Literal["merge", "squash", "rebase"] = Field(
+        default="squash", description="how it is merged; the release branch is brought back by `merge`"
+    )
     needs_person: str = Field(
         default="needs-a-person",
         min_length=1,

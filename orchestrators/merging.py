@@ -68,7 +68,8 @@ def _ask_to_merge(story: ChangeStory, facts: ChangeFacts) -> Steps:
     """Ask once, and read back what became of it."""
     story.need("")
     yield from story.begin(MERGE, messages_changes.merging())
-    method = story.rules.merge.method
+    # Brought back by anything but a merge, what main has stays unknown to develop: the next release would conflict.
+    method = "merge" if facts.branch == story.rules.branches.main else story.rules.merge.method
     order = {
         "repository": facts.repository,
         "number": facts.number,

@@ -90,6 +90,16 @@ def test_good_feature_branch_passes() -> None:
     assert stage.payloads("evaluation") == []
 
 
+def test_release_branch_is_brought_back_by_a_merge_whatever_the_config_says() -> None:
+    """Squashed, its commits would be new ones to develop, and the next release would conflict with itself."""
+    stage = stage_with(facts(branch="main"), rules=AUTO)
+
+    play(stage)
+
+    (order,) = stage.payloads("merge_change")
+    assert (order["method"], order["title"]) == ("merge", "")
+
+
 def test_good_feature_branch_is_merged_when_the_config_wants_it() -> None:
     """With the head that was validated, and only after the status says that it passed."""
     stage = stage_with(rules=AUTO)
