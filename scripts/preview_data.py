@@ -36,6 +36,7 @@ from domain.statistics import mean_interval, percentile
 from triggers.views import Round
 
 NOW = datetime(2026, 11, 22, 15, 33, tzinfo=UTC)
+HELD_BECAUSE = "refund answers name the wrong number of days"
 REPOSITORY = "contoso/helpdesk"
 SHA = "4f2a91c07be8d6355a0c9e17f3b82d4466c1e0a9"
 BASELINE_SHA = "9b07d3e2c1f4a85b6d7e80912a3c4b5d6e7f8091"
@@ -190,7 +191,7 @@ APPROVING = stages(
     *BEGUN,
     ("deploy-dev", P, "12 requests, 0 errors, p95 1.20 s"),
     ("evaluate-full", P, "f1 0.583 over 300 rows"),
-    ("approve-nonprod", P, "1 of 1 approvals"),
+    ("approve-nonprod", P, "1 of 1 approval"),
     ("deploy-nonprod", P, "12 requests, 0 errors, p95 1.31 s"),
     ("approve-prod", R, "1 of 2 approvals"),
     ("deploy-prod", W, ""),
@@ -290,7 +291,14 @@ def superseded() -> ReleaseRecord:
     laid = tuple(replace(stage, state=C) if stage.state in (R, W) else stage for stage in APPROVING)
     reason = messages.superseded_reason("prod", "release-contoso.helpdesk-9b07d3e")
     newer = f"release-contoso.helpdesk-{BASELINE_SHA}"
-    return record(Outcome.SUPERSEDED, laid, reason=reason, superseded_by=newer, evaluations=(minimal(),))
+    return record(
+        Outcome.SUPERSEDED,
+        laid,
+        reason=reason,
+        superseded_by=newer,
+        evaluations=(minimal(),),
+        deployments=(deployment("dev", 40), deployment("nonprod", 18)),
+    )
 
 
 def overridden() -> ReleaseRecord:
@@ -329,7 +337,7 @@ def rejected() -> ReleaseRecord:
 
 
 def expired() -> ReleaseRecord:
-    laid = stages(*BEGUN, ("deploy-dev", P, ""), ("evaluate-full", P, ""), ("approve-nonprod", E, "0 of 1 approvals"))
+    laid = stages(*BEGUN, ("deploy-dev", P, ""), ("evaluate-full", P, ""), ("approve-nonprod", E, "0 of 1 approval"))
     note = "GitHub did not take the last comment: 502 after five tries."
     return record(Outcome.EXPIRED, laid, reason="Nobody decided about nonprod in 3 days.", changes=(), notes=(note,))
 
@@ -481,8 +489,8 @@ def lanes() -> list[Lane]:
     here = f"release-contoso.helpdesk-{SHA}"
     waits = Waiting(release_id(11), "", 11, iso(14), messages.behind(here, "nonprod", deploys=True), iso(-5), True)
     soaks = Waiting(release_id(12), "", 12, iso(3), messages.behind(release_id(11), "nonprod"), iso(-5), True)
-    held = Waiting(here, SHA, 10, iso(20), messages.held("maria@contoso.example", "wrong refunds"), iso(-5), True)
-    hold = Hold("maria@contoso.example", "Refund answers name the wrong number of days.", iso(50), release_id(9))
+    held = Waiting(here, SHA, 10, iso(20), messages.held("maria@contoso.example", HELD_BECAUSE), iso(-5), True)
+    hold = Hold("maria@contoso.example", HELD_BECAUSE, iso(50), release_id(9))
     return [
         Lane(REPOSITORY, "dev", occupant(12, 16)),
         Lane(REPOSITORY, "nonprod", occupant(9, 300), Holder(here, iso(2)), (waits, soaks), None, ("maria", "jonas")),

@@ -46,6 +46,10 @@ def test_page_shows_open_and_settled_debts_and_who_opts_out(edge: Edge) -> None:
     assert "00000000" in answer.text("section[aria-labelledby=open]")
     assert "@sam put skip-e2e-evaluation on #2" in answer.text("section[aria-labelledby=open]")
     assert answer.text("section[aria-labelledby=settled] tbody .chip") == "waived paid"
+    assert [answer.text(f"section[aria-labelledby={one}] th:last-child") for one in ("open", "settled")] == [
+        "Due",
+        "Settled",
+    ]
     assert answer.text("section[aria-labelledby=people] tbody") == "@sam 2 1 0 0 1 @alex 1 0 1 0 0"
 
 
