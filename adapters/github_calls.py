@@ -18,6 +18,7 @@ from domain.errors import Conflict, DrawbridgeError, Forbidden, Invalid, NotFoun
 
 T = TypeVar("T")
 
+CLOCK = "refuses our signature because this host's clock is off, set it by NTP"
 PAUSES = (1.0, 2.0, 4.0)  # seconds before each new try when GitHub does not say how long
 LONGEST_PAUSE = 20.0  # seconds; anything longer is left to a durable timer
 MINUTE = 60.0  # what GitHub asks for after a secondary limit without Retry-After
@@ -88,6 +89,8 @@ class Steady:
         if status == 405 and said.startswith("Base branch was modified"):
             return Unavailable(f"{self._host} was interrupted by a push ({status} {said}).")
         kind, words = _REFUSALS.get(status, (Invalid, "refuses what we sent"))
+        if status == 401 and ("('exp')" in said or "('iat')" in said):
+            words = CLOCK
         if status == 422 and said.startswith(("No commit found", "No ref found")):
             kind, words = _REFUSALS[404]
         return kind(f"{self._host} {words} ({status} {said}).")

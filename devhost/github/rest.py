@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -208,11 +209,27 @@ def app_caller(request: web.Request) -> None:
     access = site(request).access
     _, _, credential = request.headers.get("Authorization", "").partition(" ")
     try:
-        claims = jwt.decode(credential, access.app_public_key, algorithms=["RS256"], options={"verify_iat": False})
+        # GitHub has words of its own for the times, see below.
+        options: jwt.types.Options = {"verify_iat": False, "verify_exp": False}
+        claims = jwt.decode(credential, access.app_public_key, algorithms=["RS256"], options=options)
     except (jwt.PyJWTError, ValueError) as error:
         raise Refused(401, "A JSON web token could not be decoded") from error
+    _check_times(claims)
     if str(claims.get("iss")) != access.app_id:
         raise Refused(401, "Integration not found")
+
+
+def _check_times(claims: Mapping[str, Any]) -> None:
+    """Let pass what was issued up to 60 s ahead and ends in 10 minutes at most. Raises Refused in GitHub's words."""
+    now = time.time()
+    if not isinstance(claims.get("iat"), int) or claims["iat"] > now + 60:
+        words = "must be an Integer representing the time that the assertion was issued"
+        raise Refused(401, f"'Issued at' claim ('iat') {words}")
+    if not isinstance(claims.get("exp"), int) or claims["exp"] <= now:
+        words = "must be a numeric value representing the future time at which the assertion expires"
+        raise Refused(401, f"'Expiration time' claim ('exp') {words}")
+    if claims["exp"] > now + 600:
+        raise Refused(401, "'Expiration time' claim ('exp') is too far in the future")
 
 
 def _same(one: str, other: str) -> bool:

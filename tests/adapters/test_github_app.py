@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+
 import pytest
 
 from adapters.github import GitHub
@@ -10,7 +13,7 @@ from devhost.github.client import Client
 from devhost.github.rest import Access
 from devhost.github.server import Options
 from domain.asks import OwnCheck
-from domain.errors import Forbidden, NotFound
+from domain.errors import Forbidden, NotFound, SignedOut
 from domain.outbox import Comment, Status
 from tests.adapters.apps import APP, key_pair
 
@@ -44,6 +47,17 @@ def test_app_writes_as_itself(double, keys):
     assert (comment["user"]["login"], comment["user"]["type"]) == ("drawbridge[bot]", "Bot")
     tokens = [one for one in double.requests() if one["path"].endswith("/access_tokens")]
     assert len(tokens) == 1
+
+
+@pytest.mark.parametrize(("hours", "said"), [(1, "'iat'"), (-1, "'exp'")])
+def test_app_whose_host_has_a_wrong_clock_is_told_so(double, keys, monkeypatch, hours, said):
+    """Its signature is refused; the key is in order, and nobody should look there."""
+    wrong = SimpleNamespace(time=lambda: time.time() + hours * 3600)
+    monkeypatch.setattr("github.Auth.time", wrong)
+    github = GitHub(double.origin, app_id=APP, app_key=keys[0])
+
+    with pytest.raises(SignedOut, match=rf"this host's clock is off, set it by NTP \(401 .*{said}"):
+        github.check_access(REPOSITORY)
 
 
 def test_app_downloads(double, keys, tmp_path):
