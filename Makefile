@@ -12,7 +12,7 @@ setup:  ## virtual environment, pinned packages, Azurite, the model (about 3 min
 	@command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) was not found: install Python 3.11 or newer, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) scripts/setup.py
 
-demo: setup  ## the main job, start to end: one release goes out, one is stopped
+demo: setup  ## the main job, start to end: one release goes out, one pays a debt first, one is stopped
 	@$(RUN) -m devhost.demo
 
 up: setup  ## keep the whole system running, to merge and approve by hand (PORT=7071)
