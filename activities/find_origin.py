@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 bp = df.Blueprint()
 
-# GitHub may link a commit to the change that it was merged with only some time after it told of the push.
-LOOKS, LOOK_AGAIN = 5, 5.0  # at most, for such a link; seconds between two, which the story makes longer each time
+# GitHub may link a commit to the change that it was merged with only some time after it told of the push. An edit in
+# the browser looks the same and waits in vain, so not for long: approvals look again, see open_approval.with_people.
+LOOKS, LOOK_AGAIN = 4, 5.0  # at most, for such a link; seconds between two, which the story makes longer each time
 
 
 @bp.activity_trigger(input_name="payload")

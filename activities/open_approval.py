@@ -13,7 +13,7 @@ import azure.durable_functions as df
 
 from adapters import audit, connect, records
 from adapters.blobs import Blobs
-from domain import blob_names, debts, messages
+from domain import blob_names, debts, messages, messages_promotion, timeline
 from domain.approvals import can_be_reached, digest
 from domain.audit import APP
 from domain.config import Environment
@@ -44,6 +44,8 @@ def open_approval(payload: dict[str, Any]) -> dict[str, Any]:
 def put(wanted: Mapping[str, Any], settings: Settings, github: GitHub, blobs: Blobs) -> dict[str, Any]:
     """Find out who may be asked, and ask them. Raises Invalid when too few people may vote."""
     environment, record = read(Environment, wanted["environment"]), read(ReleaseRecord, wanted["record"])
+    if environment.prevent_self_approval or environment.exclude_merger:
+        record = with_people(record, environment, github, blobs)
     groups = team_members(environment, github)
     approvers = dict.fromkeys(name for name in environment.approvers if "/" not in name) | groups
     request = ApprovalRequest(
@@ -103,11 +105,29 @@ def team_members(environment: Environment, github: GitHub) -> dict[str, str]:
     return {login: team for team in teams for login in github.team_members(*team.split("/"))}
 
 
+def with_people(record: ReleaseRecord, environment: Environment, github: GitHub, blobs: Blobs) -> ReleaseRecord:
+    """Return the record with everybody who had a part in the release.
+
+    GitHub may have linked a commit to its change only after the release began. Raises Invalid when it has not by now.
+    """
+    if not record.direct and all(change.merged_by for change in record.changes):
+        return record
+    before = blobs.read_json(blob_names.beginning(record.id))["before"]
+    found = github.find_origin(record.repository, record.commit.sha, before, "", record.branch).origin
+    known = timeline.know_people(record, found)
+    if found.unlinked or found.unseen or not all(change.merged_by for change in known.changes):
+        raise Invalid(messages_promotion.people_unknown(environment.name))
+    return known
+
+
 def excluded(record: ReleaseRecord, environment: Environment) -> tuple[str, ...]:
-    """Return who may not vote: those who made the release, and those who merged it, where the config says so."""
+    """Return who may not vote: those who made the release, and those who merged it, where the config says so.
+
+    Whoever wrote, committed or pushed what came without a change has merged it.
+    """
     people = set(record.authors) if environment.prevent_self_approval else set()
     if environment.exclude_merger:
-        people |= {change.merged_by for change in record.changes if change.merged_by}
+        people |= {change.merged_by for change in record.changes} | set(record.authors if record.direct else ())
     return tuple(sorted(people, key=str.casefold))
 
 

@@ -50,8 +50,8 @@ def find_origin(
     changes: list[Change] = []
     facts: list[Facts] = []
     written = [*pushed]  # a squash leaves one commit of many, by one person
-    merged, unseen, linked = _merged_pulls(steady, place, [commit.sha for commit in pushed], branch)
-    for pull, commits in merged:
+    merged = _merged_pulls(steady, place, [commit.sha for commit in pushed], branch)
+    for pull, commits in merged.pulls:
         written += commits
         labels, merged_by = _labels(steady.call(lambda pull=pull: list(pull.get_issue_events())))  # type: ignore[misc]
         changes.append(_change(pull, labels.values(), merged_by))
@@ -59,10 +59,10 @@ def find_origin(
     changes.sort(key=lambda change: (change.merged_at, change.number))
     count = steady.call(lambda: place.get_commits(sha=sha).totalCount)
     people = _people(steady, place, written)
-    unlinked = sha not in linked and _looks_merged(head)
     known = Origin(_commit(name, head), tuple(changes), (), people, position=count)
-    origin = replace(known, unseen=unseen, unlinked=unlinked)
-    return Found(origin, tuple(replace(one, unseen=unseen + unlinked) for one in facts))
+    unlinked = any(one.sha in merged.direct - merged.linked and _looks_merged(one) for one in pushed)
+    origin = replace(known, direct=len(merged.direct), unseen=merged.unseen, unlinked=unlinked)
+    return Found(origin, tuple(facts))
 
 
 def _looks_merged(commit: GithubCommit) -> bool:
@@ -130,36 +130,36 @@ def relation(steady: Steady, place: Repository, base: str, head: str) -> str:
         return DIVERGED
 
 
-def _merged_pulls(
-    steady: Steady, place: Repository, pushed: list[str], branch: str
-) -> tuple[list[tuple[PullRequest, list[GithubCommit]]], int, set[str]]:
-    """Find each change that the pushed commits brought, with the commits it was made of.
+@dataclass(frozen=True)
+class _Merged:
+    """The changes that a push brought, each with the commits it was made of, and the commits that came without one."""
 
-    Returns as well how many commits were not looked at, behind COMMITS that had to be asked about one by one, and of
-    which commits GitHub names any change.
-    """
+    pulls: list[tuple[PullRequest, list[GithubCommit]]]
+    linked: set[str]  # commits of which GitHub names any change
+    direct: set[str]  # commits that none of the changes brought
+    unseen: int  # commits that were not looked at, behind COMMITS that had to be asked about one by one
+
+
+def _merged_pulls(steady: Steady, place: Repository, pushed: list[str], branch: str) -> _Merged:
+    """Find each change that the pushed commits brought."""
     linked: set[str] = set()
     explained: set[str] = set()
-    known: set[int] = set()
-    merged: list[tuple[PullRequest, list[GithubCommit]]] = []
-    asked = 0
-    here = set(pushed)
-    for position, sha in enumerate(pushed):
-        if sha in explained:
+    asked: set[str] = set()
+    merged: dict[int, tuple[PullRequest, list[GithubCommit]]] = {}
+    for sha in pushed:
+        if sha in explained or len(asked) == COMMITS:
             continue
-        if asked == COMMITS:
-            return merged, len([one for one in pushed[position:] if one not in explained]), linked
-        asked += 1
+        asked.add(sha)
         for pull in steady.call(lambda sha=sha: list(place.get_commit(sha).get_pulls())):  # type: ignore[misc]
             linked |= {sha, pull.merge_commit_sha}
             # A commit is also listed with changes that merged elsewhere (feature to develop) or only later.
-            ours = pull.merged_at is not None and pull.base.ref == branch and pull.merge_commit_sha in here
-            if ours and pull.number not in known:
-                known.add(pull.number)
-                commits = _commits_of(steady, place, pull)
-                explained.update(one.sha for one in commits)
-                merged.append((pull, commits))
-    return merged, 0, linked
+            if pull.merged_at is None or pull.base.ref != branch or pull.merge_commit_sha not in pushed:
+                continue
+            if pull.number not in merged:
+                merged[pull.number] = pull, _commits_of(steady, place, pull)
+            explained |= {sha, pull.merge_commit_sha, *(one.sha for one in merged[pull.number][1])}
+    unseen = len({*pushed} - explained - asked)
+    return _Merged(list(merged.values()), linked, asked - explained, unseen)
 
 
 def _commits_of(steady: Steady, place: Repository, pull: PullRequest) -> list[GithubCommit]:

@@ -82,14 +82,17 @@ CANCELLED = "it was cancelled, and nobody opted out of it"
 def opt_out_without_ground() -> str:
     """Say why an honoured label does not skip the full evaluation."""
     return (
-        "The full evaluation runs in spite of the opt-out: that needs a minimal evaluation that passed, and an "
-        "environment before production."
+        "The full evaluation runs in spite of the opt-out: that needs a minimal evaluation that passed, an environment "
+        "before production, and no commit that came without a change."
     )
 
 
 def no_ground() -> str:
     """Say why a late label stops nothing."""
-    return "the full evaluation goes on: it can only be skipped after a passed minimal one, and before production"
+    return (
+        "the full evaluation goes on: it can only be skipped after a passed minimal one, before production, and when "
+        "no commit came without a change"
+    )
 
 
 def votes_needed(environment: Environment, debt: Debt | None) -> str:
@@ -138,16 +141,25 @@ def new_evidence(environment: str, voters: Sequence[str]) -> str:
 def commits_unseen(count: int) -> str:
     """Say what nobody knows about a release."""
     return (
-        f"Nobody has looked for the changes of {count} commits of this push: it was too long. Who merged them, and who "
-        "had a part in their changes without being in the commits, is not known to the rules of approval."
+        f"Nobody has looked for the changes of {count} commits of this push: it was too long. No opt-out counts, and "
+        "environments that bar authors or mergers will not ask their approvers: who that is, is not known."
     )
 
 
 def unlinked(sha: str) -> str:
-    """Say what nobody knows of a commit that looks merged."""
+    """Say what nobody knows of a push that looks merged."""
     return (
-        f"GitHub names no change that {sha[:7]} came with, though it looks as if merged there: it counts as a direct "
-        "push. Labels, and who merged it, are not known to the opt-out and to the rules of approval."
+        f"GitHub names no change for all that came with {sha[:7]}, though it looks as if merged there. No opt-out "
+        "counts, and environments that bar authors or mergers look again before they ask their approvers."
+    )
+
+
+def people_unknown(environment: str) -> str:
+    """Say why approvers are not asked where those who had a part in a release are barred."""
+    return (
+        f"{environment} bars those who wrote or merged a release, and nobody knows who they all are: GitHub does not "
+        "name the change of every commit that looks merged there, and who merged it, or the push was too long to be "
+        "looked through. Revert it, and bring it again through a pull request."
     )
 
 

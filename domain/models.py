@@ -182,7 +182,8 @@ class Origin:
     position: int = 0  # on the branch: a newer commit's is greater
     refused: tuple[OptOut, ...] = ()
     unseen: int = 0  # commits of the push whose changes nobody looked for
-    unlinked: bool = False  # GitHub seems to have merged the commit, and names no change that it came with
+    direct: int = 0  # commits of the push that came without a change, as far as GitHub says
+    unlinked: bool = False  # one of these looks as if GitHub had merged it
 
 
 @dataclass(frozen=True)
@@ -432,3 +433,4 @@ class ReleaseRecord:
     overrides: tuple[Override, ...] = ()
     refused_opt_outs: tuple[OptOut, ...] = ()
     superseded_by: str = ""  # the newer release
+    direct: int = 0  # commits that came without a change, or of whose change nobody knows

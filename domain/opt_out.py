@@ -37,7 +37,6 @@ class Facts:
     body: str
     files: tuple[str, ...]
     template: str = ""  # of the repository's pull requests, where the change began; "" without one
-    unseen: int = 0  # commits of the same push whose changes nobody looked for
 
 
 def skips_full_evaluation(changes: Sequence[Change], opt_outs: Sequence[OptOut]) -> bool:
@@ -51,14 +50,15 @@ def skips_full_evaluation(changes: Sequence[Change], opt_outs: Sequence[OptOut])
 def has_ground(record: ReleaseRecord) -> bool:
     """Say whether a release may skip its full evaluation at all.
 
-    Its minimal one has to have passed, and there must be an environment before production where people look at it.
+    Its minimal one has to have passed, there must be an environment before production where people look at it, and no
+    commit may come without a change: nobody has opted out for it.
     """
-    return _minimal(record) is Verdict.PASSED and _environments(record) > 1
+    return _minimal(record) is Verdict.PASSED and _environments(record) > 1 and not record.direct
 
 
 def may_have_ground(record: ReleaseRecord) -> bool:
-    """Say whether a release may come to have that ground: early on neither verdict nor environments are known."""
-    return _minimal(record) in (None, Verdict.PASSED) and _environments(record) != 1
+    """Say whether a release may come to have that ground: early on nothing of it is known."""
+    return _minimal(record) in (None, Verdict.PASSED) and _environments(record) != 1 and not record.direct
 
 
 def full_evaluation_ahead(release: str, record: ReleaseRecord | None) -> str:
@@ -90,7 +90,6 @@ def judge(rule: OptOutRule, facts: Facts, may: bool, overdue: Sequence[Debt] = (
     against = (
         *_person(rule, facts.by, may),
         *_paths(rule, facts.files),
-        *_unseen(facts.unseen),
         *_checklist(section, reason, _boxes(_section(facts.template)) or CHECKLIST),
         *(f"the debt of {debt.commit[:7]} was due at {debt.expires_at} and must be paid first" for debt in overdue[:3]),
     )
@@ -121,10 +120,6 @@ def _paths(rule: OptOutRule, files: Sequence[str]) -> Sequence[str]:
         paths = ", ".join(rule.forbidden_paths)
         return (f"it changes more files than GitHub lists, so nobody can say that {paths} is not among them",)
     return ()
-
-
-def _unseen(count: int) -> Sequence[str]:
-    return (f"nobody has looked for the changes of {count} more commits of this push",) if count else ()
 
 
 def _checklist(section: str | None, reason: str, wanted: Sequence[str]) -> Sequence[str]:

@@ -85,18 +85,23 @@ def open_record(release: str, request: ReleaseRequest, at: str) -> ReleaseRecord
 
 
 def know_origin(record: ReleaseRecord, origin: Origin) -> ReleaseRecord:
-    """Take in where the release comes from. Whoever pushed without a change is an author too."""
-    authors = {origin.commit.author, *origin.authors, *(change.author for change in origin.changes)}
-    authors |= set() if origin.changes else set(record.authors)
+    """Take in where the release comes from."""
     return replace(
-        record,
+        know_people(record, origin),
         commit=origin.commit,
-        changes=origin.changes,
         opt_outs=origin.opt_outs,
         refused_opt_outs=origin.refused,
         position=origin.position,
-        authors=tuple(sorted(authors, key=str.casefold)),
     )
+
+
+def know_people(record: ReleaseRecord, origin: Origin) -> ReleaseRecord:
+    """Take in who had a part in the release. Whoever pushed commits without a change is an author too."""
+    authors = {origin.commit.author, *origin.authors, *(change.author for change in origin.changes)}
+    direct = origin.direct + origin.unseen
+    authors |= set(record.authors) if direct or not origin.changes else set()
+    people = tuple(sorted(authors, key=str.casefold))
+    return replace(record, changes=origin.changes, authors=people, direct=direct)
 
 
 def plan_stages(record: ReleaseRecord, config: Config) -> ReleaseRecord:

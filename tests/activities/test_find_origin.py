@@ -224,10 +224,21 @@ def test_merge_that_github_never_links_is_a_direct_push_in_the_end(world: World)
     """The release does not wait for ever, and says what is not known."""
     sha = world.merge()["merge_commit_sha"]
     world.double.fault(path_regex="/commits/.*/pulls$", answer=[], times=100)
-    found = [find(world, sha, world.record.commit.sha) for _ in range(6)]
+    found = [find(world, sha, world.record.commit.sha) for _ in range(5)]
 
-    assert [set(one) for one in found] == [{"retry_after"}] * 4 + [{"origin"}] * 2
+    assert [set(one) for one in found] == [{"retry_after"}] * 3 + [{"origin"}] * 2
     assert (found[-1]["origin"]["changes"], found[-1]["origin"]["unlinked"]) == ((), True)
+
+
+def test_merge_before_the_newest_one_waits_for_its_link_as_well(world: World) -> None:
+    """Both came with one push, or the webhook of the first one was lost."""
+    first, second = world.merge(), world.merge()
+    its_commits = f"({first['merge_commit_sha']}|{first['head']['sha']})"
+    world.double.fault(path_regex=f"/commits/{its_commits}/pulls$", answer=[], times=2)
+    looks = [find(world, second["merge_commit_sha"], world.record.commit.sha) for _ in range(2)]
+
+    assert set(looks[0]) == {"retry_after"}
+    assert [one["number"] for one in looks[1]["origin"]["changes"]] == [first["number"], second["number"]]
 
 
 def test_commit_of_githubs_own_hand_waits_for_its_link(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import settings
 from activities.open_approval import open_approval
-from adapters import records
+from adapters import github_origin, records
 from domain import approvals, blob_names, debts, timeline
 from domain.config import Environment
 from domain.models import ApprovalRequest, Evidence, OptOut, Vote
@@ -218,3 +218,69 @@ def test_merger_is_excluded_where_the_config_says_so(world: World) -> None:
     request = asked(world, approvers=["maria", "jonas", "sam"], exclude_merger=True)
 
     assert request.excluded == ("alex", "sam")
+
+
+def came_without_a_change(world: World, pusher: str = "jonas") -> None:
+    """Let GitHub have named no change when the release began."""
+    opened = replace(world.record, authors=(pusher,))
+    world.record = timeline.know_origin(opened, samples.origin(commit=world.record.commit, changes=(), direct=1))
+    world.blobs.write_json(blob_names.beginning(world.record.id), {"before": "0" * 40})
+
+
+def test_change_that_github_linked_late_excludes_its_people(world: World) -> None:
+    """By the time that anybody is asked GitHub names it: alex wrote it, sam merged it, and the approvers see it."""
+    came_without_a_change(world)
+
+    request = asked(world, approvers=["maria", "priya", "alex", "sam"], exclude_merger=True)
+
+    assert request.excluded == ("alex", "sam")
+    evidence = world.blobs.read_json(blob_names.evidence(request.release, "prod"))
+    assert [change["number"] for change in evidence["changes"]] == [1]
+
+
+@pytest.mark.parametrize("rule", [{"prevent_self_approval": False, "exclude_merger": True}, {}])
+def test_merge_that_github_never_links_is_put_before_nobody_where_its_people_are_barred(
+    world: World, rule: dict[str, Any]
+) -> None:
+    """Whoever merged it, or wrote some of it, could be among those who are asked."""
+    came_without_a_change(world)
+    world.double.fault(path_regex="/commits/.*/pulls$", answer=[], times=100)
+
+    assert ask(world, **rule) == {
+        "error": "prod bars those who wrote or merged a release, and nobody knows who they all are: GitHub does not "
+        "name the change of every commit that looks merged there, and who merged it, or the push was too long to be "
+        "looked through. Revert it, and bring it again through a pull request."
+    }
+    assert "request" in ask(world, prevent_self_approval=False)
+
+
+def test_push_that_is_too_long_is_put_before_nobody_where_its_people_are_barred(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows who merged what nobody looked at."""
+    came_without_a_change(world)
+    monkeypatch.setattr(github_origin, "COMMITS", 0)
+
+    assert "nobody knows who they all are" in ask(world, exclude_merger=True)["error"]
+
+
+def test_who_pushed_or_wrote_commits_without_a_change_has_merged_them(world: World) -> None:
+    """Nobody else brought them in."""
+    sha = world.double.push(world.repository, "main", {"x": "x"}, "By hand", author="priya")
+    world.record = replace(world.record, commit=replace(world.record.commit, sha=sha))
+    came_without_a_change(world)
+
+    rule = {"approvers": ["maria", "sam", "jonas", "priya"], "prevent_self_approval": False, "exclude_merger": True}
+    assert {"jonas", "priya"} <= set(asked(world, **rule).excluded)
+    assert asked(world, name="nonprod", prevent_self_approval=False).excluded == ()
+
+
+def test_change_whose_merger_github_does_not_tell_yet_is_looked_at_again(world: World) -> None:
+    """Its history may be behind; without it sam could approve."""
+    nameless = replace(world.record.changes[0], merged_by="")
+    world.record = replace(world.record, changes=(nameless,))
+    world.blobs.write_json(blob_names.beginning(world.record.id), {"before": "0" * 40})
+
+    assert asked(world, approvers=["maria", "jonas", "sam"], exclude_merger=True).excluded == ("alex", "sam")
+    world.double.fault(path_regex="/issues/.*/events$", answer=[], times=10)
+    assert "nobody knows who they all are" in ask(world, name="nonprod", exclude_merger=True)["error"]

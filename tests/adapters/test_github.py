@@ -156,15 +156,14 @@ def test_push_that_is_too_long_says_how_much_of_it_nobody_looked_at(world, monke
     assert ([change.number for change in whole.origin.changes], whole.origin.unseen) == ([1], 0)
 
 
-def test_opt_out_of_a_push_that_is_too_long_knows_it(world, monkeypatch):
-    """The policy then refuses it."""
-    monkeypatch.setattr(github_origin, "COMMITS", 3)
-    for author in ("sam", "kim", "jonas"):
-        world.double.push(world.repository, "main", {f"{author}.txt": "x"}, author=author)
-    sha = merged(world, "alex/1-x", labels=[LABEL])["merge_commit_sha"]
+@pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
+def test_commits_that_were_pushed_beside_a_change_are_counted(world, method):
+    """Nobody opted out for them, and whoever pushed them brought them in; those of the change have come with it."""
+    world.double.push(world.repository, "main", {"beside.txt": "x"}, author="sam")
+    pull = merged(world, "alex/1-x", commits=3, method=method)
+    found = find(world, pull["merge_commit_sha"]).origin
 
-    (facts,) = find(world, sha).facts
-    assert facts.unseen == 1
+    assert ([change.number for change in found.changes], found.direct, found.unseen) == ([1], 1, 0)
 
 
 def test_all_commits_of_a_long_change_are_known(world, monkeypatch):

@@ -6,10 +6,20 @@ from dataclasses import replace
 
 import pytest
 
+from domain import timeline
 from domain.config import OptOutRule
 from domain.debts import incur
 from domain.models import OptOut
-from domain.opt_out import CHECKLIST, MARKER, Facts, judge, matches, skips_full_evaluation
+from domain.opt_out import (
+    CHECKLIST,
+    MARKER,
+    Facts,
+    has_ground,
+    judge,
+    matches,
+    may_have_ground,
+    skips_full_evaluation,
+)
 from tests import samples
 
 TICKED = """## What changes
@@ -117,9 +127,14 @@ def test_change_of_more_files_than_github_lists_is_refused_where_paths_forbid_it
     assert refusal(OptOutRule(), files=files) == ""
 
 
-def test_push_that_was_not_looked_through_opts_out_of_nothing() -> None:
-    """A change that nobody found may have no label."""
-    assert refusal(unseen=12) == "nobody has looked for the changes of 12 more commits of this push"
+def test_commit_without_a_change_takes_the_ground_from_every_opt_out() -> None:
+    """Nobody can have opted out for it: one label must not speak for what was pushed beside its change."""
+    record = timeline.add_evaluation(timeline.plan_stages(samples.record(), samples.CONFIG), samples.summary())
+
+    assert has_ground(record)
+    assert may_have_ground(record)
+    assert not has_ground(replace(record, direct=1))
+    assert not may_have_ground(replace(record, direct=1))
 
 
 def test_overdue_debt_must_be_paid_before_anybody_opts_out_again() -> None:

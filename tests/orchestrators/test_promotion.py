@@ -306,8 +306,8 @@ def test_opt_out_needs_a_passed_minimal_evaluation() -> None:
 
     assert [order["kind"] for order in stage.payloads("evaluation")] == ["minimal", "full"]
     assert last(stage)["notes"][0] == (
-        "The full evaluation runs in spite of the opt-out: that needs a minimal evaluation that passed, and an "
-        "environment before production."
+        "The full evaluation runs in spite of the opt-out: that needs a minimal evaluation that passed, an environment "
+        "before production, and no commit that came without a change."
     )
 
 
@@ -320,6 +320,17 @@ def test_opt_out_needs_a_second_environment() -> None:
 
     assert [order["kind"] for order in stage.payloads("evaluation")] == ["minimal", "full"]
     assert "an environment before production" in last(stage)["notes"][0]
+
+
+def test_opt_out_speaks_for_no_commit_that_came_without_a_change() -> None:
+    """Somebody pushed it beside the change that opts out."""
+    origin = samples.origin(opt_outs=(OPT_OUT,), direct=1)
+    stage = stage_with(find_origin=lambda _: {"origin": asdict(origin)})
+
+    play(stage)
+
+    assert [order["kind"] for order in stage.payloads("evaluation")] == ["minimal", "full"]
+    assert "no commit that came without a change" in last(stage)["notes"][0]
 
 
 def test_refused_opt_out_is_said_with_every_reason() -> None:
@@ -351,7 +362,7 @@ def test_release_of_a_merge_that_github_never_linked_says_what_nobody_knows_of_i
     play(stage)
 
     assert next(looks, None) is None
-    assert "GitHub names no change that c0ffee0 came with, though it looks as if merged" in last(stage)["notes"][0]
+    assert "GitHub names no change for all that came with c0ffee0, though it looks as" in last(stage)["notes"][0]
 
 
 def test_production_without_approvers_waits_for_the_payment() -> None:
