@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
@@ -55,12 +56,14 @@ def find(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> Origin:
     _remember(wanted, found.origin, judged, blobs)
     placed = _place(wanted, found.origin.position, github, blobs)
     # Last: a toggle that finds its carrier finds all it needs.
-    carriers.take(blobs, repository, [change.number for change in found.origin.changes], wanted["release"], placed)
+    carried = [change.number for change in found.origin.changes]
+    is_newer = partial(branch_order.is_newer, github, repository, wanted["branch"], mine=placed)
+    carriers.take(blobs, repository, carried, wanted["release"], placed, is_newer)
     return replace(
         found.origin,
         opt_outs=tuple(one for one in judged if not one.refused),
         refused=tuple(one for one in judged if one.refused),
-        position=placed,
+        position=placed.position,
     )
 
 
@@ -107,8 +110,8 @@ def _heard_of(repository: str, before: str, github: GitHub, blobs: Blobs) -> str
     return next((sha for sha in github.first_parents(repository, before) if is_claimed(sha)), before)
 
 
-def _place(wanted: dict[str, Any], count: int, github: GitHub, blobs: Blobs) -> int:
-    """Give the commit its position on the branch, and remember the newest one."""
+def _place(wanted: dict[str, Any], count: int, github: GitHub, blobs: Blobs) -> Place:
+    """Give the commit its place on the branch, and remember the newest one."""
     repository, sha = wanted["repository"], wanted["sha"]
     placed: list[Place] = []
 
@@ -120,4 +123,4 @@ def _place(wanted: dict[str, Any], count: int, github: GitHub, blobs: Blobs) -> 
         return asdict(following(line, placed[-1]))
 
     blobs.change_json(blob_names.line(repository), step)
-    return placed[-1].position
+    return placed[-1]

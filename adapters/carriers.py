@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 from adapters.blobs import Blobs
 from domain import blob_names
+from domain.branch_line import Place
 from domain.outbox import Comment, Message
 
 
-def take(blobs: Blobs, repository: str, changes: Iterable[int], release: str, position: int) -> None:
-    """Let a release carry changes, unless a newer one does.
+def take(
+    blobs: Blobs, repository: str, changes: Iterable[int], release: str, mine: Place, is_newer: Callable[[Place], bool]
+) -> None:
+    """Let a release carry changes, unless a newer one does: `is_newer` says whether a commit is newer than `mine`.
 
     A push that nobody heard of goes with the next release; told late after all, it has a release of its own as well.
     """
 
     def step(kept: Any) -> Any:
-        newer_has_it = kept and kept["position"] > position
-        return kept if newer_has_it else {"release": release, "position": position}
+        newer_has_it = kept and kept["release"] != release and is_newer(Place(kept["sha"], kept["position"]))
+        return kept if newer_has_it else {"release": release, **asdict(mine)}
 
     for change in changes:
         blobs.change_json(blob_names.carrier(repository, change), step)

@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from adapters.blobs import Blobs
 from domain import blob_names, debts
+from domain.branch_line import Place, Relations
 from domain.errors import NotFound
 from domain.models import Debt, DebtState
 from domain.wire import read
@@ -78,6 +79,14 @@ def settle(
     settled = _change(blobs, debt, lambda kept: debts.settle(kept, state, by, at, evaluation, detail))
     _forget_if_paid(blobs, settled)
     return settled
+
+
+def stack(blobs: Blobs, debt: Debt, others: Iterable[Debt], production: Place, relations: Relations) -> Debt:
+    """Note which other debts a debt stands on, see domain.debts.stack, and return it as it then stands."""
+    others = list(others)
+    if debts.stack(debt, others, production, relations) == debt:
+        return debt
+    return _change(blobs, debt, lambda kept: debts.stack(kept, others, production, relations))
 
 
 def _noted(blobs: Blobs, repository: str) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 MOST_COMMITS = 10**9  # of one branch
 
 AHEAD, BEHIND, DIVERGED, IDENTICAL = "ahead", "behind", "diverged", "identical"  # GitHub's words
+OPPOSITE = {AHEAD: BEHIND, BEHIND: AHEAD}
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,10 @@ class Place:
 
     sha: str = ""
     position: int = MOST_COMMITS
+
+
+# By a commit and another one: how the first stands to the second, as GitHub says it. Nobody knows what is left out.
+Relations = Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,14 @@ def counts(one: int, other: int) -> bool:
     Origins are found in any order, so of two generations the greater number may well be an ancestor's.
     """
     return one // MOST_COMMITS == other // MOST_COMMITS
+
+
+def has(there: Place, other: Place, relations: Relations) -> bool | None:
+    """Say whether a commit has another one behind it, or is that one; None when nobody knows."""
+    if counts(there.position, other.position):
+        return there.position >= other.position
+    relation = relations.get((there.sha, other.sha))
+    return relation in (AHEAD, IDENTICAL) if relation else None
 
 
 def is_newer(other: Place, mine: Place, compared: Compared) -> bool:

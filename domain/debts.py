@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from domain.branch_line import DIVERGED, Place, Relations, has
 from domain.config import Config
 from domain.models import Debt, DebtState, ReleaseRecord, Verdict
 
@@ -28,13 +29,28 @@ def incur(record: ReleaseRecord, config: Config, at: str) -> Debt:
     )
 
 
-def stack(debt: Debt, others: Iterable[Debt], in_production: int) -> Debt:
+def stack(debt: Debt, others: Iterable[Debt], production: Place, relations: Relations) -> Debt:
     """Return the debt with the commits it stands on whose evaluations are missing as well.
 
-    `in_production` is the position of what runs there: what went before that is history.
+    What `production` has already is history. Where neither counting nor `relations` tell how the commits stand to each
+    other, the debt counts as standing on the other one.
     """
-    under = [one.commit for one in others if one.state in UNPAID and in_production < one.position < debt.position]
-    return replace(debt, on_top_of=tuple(under))
+    under = [one.commit for one in others if one.state in UNPAID and _stands_on(debt, one, production, relations)]
+    return replace(debt, on_top_of=tuple(dict.fromkeys((*debt.on_top_of, *under))))
+
+
+def place(debt: Debt) -> Place:
+    """Return where a debt's commit is on the branch."""
+    return Place(debt.commit, debt.position)
+
+
+def _stands_on(debt: Debt, other: Debt, production: Place, relations: Relations) -> bool:
+    if other.commit == debt.commit or has(production, place(other), relations):
+        return False
+    if relations.get((debt.commit, other.commit)) == DIVERGED:
+        # The branch lost it. What was rewritten may hold it under another name, until production has gone past it.
+        return production.position < other.position < debt.position
+    return has(place(debt), place(other), relations) is not False
 
 
 def block_production(record: ReleaseRecord) -> bool:
@@ -72,8 +88,13 @@ def take(debt: Debt, payer: str, over_from: str = "") -> Debt | None:
 
 
 def settle(debt: Debt, state: DebtState, by: str, at: str, evaluation: str = "", detail: str = "") -> Debt:
-    """Return the debt settled, or open again after a payment that could not run. A verdict or a waiver is final."""
+    """Return the debt settled, or open again after a payment that could not run. A verdict or a waiver is final.
+
+    A waiver is none, where the debt came to stand on others while people were asked about it.
+    """
     if debt.state in {DebtState.PAID, DebtState.FAILED, DebtState.WAIVED}:
+        return debt
+    if state is DebtState.WAIVED and debt.on_top_of:
         return debt
     return replace(
         debt,

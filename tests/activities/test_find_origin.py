@@ -12,7 +12,7 @@ from activities.find_origin import find_origin
 from activities.weigh_toggle import weigh_toggle
 from adapters import branch_order, debts, records
 from domain import blob_names, timeline
-from domain.branch_line import counts
+from domain.branch_line import MOST_COMMITS, counts
 from domain.config import OptOutRule
 from domain.debts import incur
 from domain.git_flow import ToggleOptOut, release_id
@@ -204,6 +204,23 @@ def test_change_of_a_push_that_is_told_after_all_stays_with_the_newer_release(wo
     }
     assert kept[older] is None
     assert kept[newer]["label"] == LABEL
+
+
+@pytest.mark.parametrize(("newer", "position"), [(True, 0), (False, 9 * MOST_COMMITS)])
+def test_change_is_carried_by_the_newer_release_whatever_the_positions(
+    world: World, newer: bool, position: int
+) -> None:
+    """Over a rewritten branch the greater one may be an ancestor's: GitHub is asked, and waited for."""
+    pull, other = world.merge(), world.merge()
+    ours, theirs = (other, pull) if not newer else (pull, other)
+    name = blob_names.carrier(world.repository, pull["number"])
+    kept = {"release": "release-y", "sha": theirs["merge_commit_sha"], "position": position}
+    world.blobs.write_json(name, kept)
+    world.double.fault(path_regex=f"/compare/{kept['sha']}", status=429, retry_after=600, times=1)
+    looks = [find(world, ours["merge_commit_sha"], world.record.commit.sha) for _ in range(2)]
+
+    assert [set(one) for one in looks] == [{"retry_after"}, {"origin"}]
+    assert world.blobs.read_json(name)["release"] == ("release-y" if newer else "release-x")
 
 
 @pytest.mark.parametrize(("method", "commits"), [("merge", 2), ("squash", 1)])

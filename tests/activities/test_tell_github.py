@@ -13,6 +13,7 @@ from activities.tell_github import tell_github
 from adapters import carriers
 from adapters.outbox import Drained, Outbox
 from domain import approvals, timeline
+from domain.branch_line import Place
 from domain.config import Environment
 from domain.models import ApprovalRequest, Outcome, ReleaseRecord, StageState
 from domain.wire import read
@@ -104,8 +105,8 @@ def test_change_that_a_newer_release_carries_has_that_ones_comment(world: World,
     """What the older one says stands on its commit."""
     number = world.record.changes[0].number
     older = replace(world.record, id="release-older", outcome=outcome)
-    carriers.take(world.blobs, world.repository, [number], world.record.id, 7)
-    carriers.take(world.blobs, world.repository, [number], older.id, 6)
+    carriers.take(world.blobs, world.repository, [number], world.record.id, Place("c" * 40, 7), lambda _: False)
+    carriers.take(world.blobs, world.repository, [number], older.id, Place("b" * 40, 6), lambda _: True)
     for record in (world.record, later(older)):
         tell(world, record, timeline.PREPARE)
         world.deliver()

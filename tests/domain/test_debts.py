@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from domain.branch_line import AHEAD, BEHIND, DIVERGED, IDENTICAL, MOST_COMMITS, Place
 from domain.debts import block_production, can_be_waived, incur, is_overdue, paid_with, settle, stack, take
 from domain.models import Debt, DebtState, Override, Verdict
 from tests import samples
@@ -101,8 +102,56 @@ def test_debt_on_top_of_another_one_must_be_paid(debt: Debt) -> None:
     ]
     others = [replace(debt, commit=name, position=at, state=DebtState(state)) for name, at, state in known]
 
-    stacked = stack(replace(debt, position=7), others, in_production=3)
+    stacked = stack(replace(debt, position=7), others, Place("live", 3), {})
 
     assert stacked.on_top_of == ("owed", "bad")
     assert not can_be_waived(stacked, LATER)
-    assert can_be_waived(stack(debt, [], 0), LATER)
+    assert can_be_waived(stack(debt, [], Place("", 0), {}), LATER)
+
+
+OLD, NEW, NEWEST = (generation * MOST_COMMITS + 5 for generation in (1, 3, 5))
+
+
+@pytest.mark.parametrize(
+    ("mine", "there", "stands"),
+    [
+        (AHEAD, DIVERGED, True),  # its origin was found late, so its position is greater
+        (AHEAD, BEHIND, True),
+        (AHEAD, AHEAD, False),  # production has it
+        (AHEAD, IDENTICAL, False),
+        (AHEAD, None, True),
+        (BEHIND, DIVERGED, False),  # it stands on this one
+        (DIVERGED, DIVERGED, False),
+        (None, DIVERGED, True),  # nobody knows
+        (None, None, True),
+        (None, AHEAD, False),
+    ],
+)
+def test_over_a_rewritten_branch_github_says_what_a_debt_stands_on(
+    debt: Debt, mine: str | None, there: str | None, stands: bool
+) -> None:
+    """Positions of two generations tell nothing: what nobody knows is carried, so nobody can waive it unseen."""
+    told = {("mine", "other"): mine, ("live", "other"): there}
+    relations = {pair: word for pair, word in told.items() if word}
+    other = replace(debt, commit="other", position=NEWEST)
+
+    stacked = stack(replace(debt, commit="mine", position=NEW), [other], Place("live", OLD), relations)
+
+    assert stacked.on_top_of == (("other",) if stands else ())
+
+
+def test_debt_that_the_branch_lost_is_carried_until_production_has_gone_past_it(debt: Debt) -> None:
+    """A rebase may have brought its commit again under another name; a failed one must not bar waivers for ever."""
+    lost, mine = replace(debt, commit="other", position=NEW), replace(debt, commit="mine", position=NEWEST)
+    relations = {("mine", "other"): DIVERGED, ("live", "other"): DIVERGED}
+
+    assert stack(mine, [lost], Place("live", OLD), relations).on_top_of == ("other",)
+    assert stack(mine, [lost], Place("live", NEWEST - 1), relations).on_top_of == ()
+
+
+def test_waiver_of_a_debt_that_came_to_stand_on_another_one_is_none(debt: Debt) -> None:
+    """The votes were given before the older commit opted out; its evaluation can still pay."""
+    stacked = replace(debt, on_top_of=("owed",))
+
+    assert settle(stacked, DebtState.WAIVED, "maria", LATER) == stacked
+    assert settle(stacked, DebtState.PAID, "night", LATER, "e").state is DebtState.PAID
