@@ -111,6 +111,19 @@ class Client:
         """Merge a pull request (merge, squash or rebase); `merge_commit_sha` is what main then has."""
         return self._act(repository, number, "merge", method=method, by=by)
 
+    def queue(self, repository: str, numbers: Iterable[int], by: str, base: str = "main") -> list[dict[str, Any]]:
+        """Put pull requests into the merge queue, each built on the one before: `head`, on a `branch`."""
+        fields = {"numbers": list(numbers), "base": base, "by": by}
+        return list(self._call("POST", f"repositories/{repository}/queue", fields))
+
+    def leave_queue(self, repository: str, branch: str, reason: str = "dequeued") -> None:
+        """Let the queue give up what is on one of its branches: dequeued or invalidated."""
+        self._call("POST", f"repositories/{repository}/queue/leave", {"branch": branch, "reason": reason})
+
+    def land_queue(self, repository: str, branch: str) -> None:
+        """Let the queue merge, by one push, what is on one of its branches."""
+        self._call("POST", f"repositories/{repository}/queue/land", {"branch": branch})
+
     def close(self, repository: str, number: int, by: str) -> dict[str, Any]:
         """Close a pull request without merging it, or an issue."""
         return self._act(repository, number, "close", by=by)

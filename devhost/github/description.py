@@ -32,6 +32,7 @@ GAPS = (
     r"answer.*\.labels\[\d+\]\.description: None is not of type 'string'",  # of labels nobody described
     r"answer.*\bhead\.repo: None is not of type 'object'",  # of a fork that was deleted
     r"body: \[.*\] is not valid under any of the given schemas",  # labels as a bare array, which the prose takes
+    r"payload\.hook\.events: \[.*'merge_group'.*\] is not valid under any of the given schemas",  # not in their list
 )
 _LONG = ("path", "ref", "branch", "basehead")  # parameters of a path that may hold slashes
 _MOST = 5  # findings told of one thing

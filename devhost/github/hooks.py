@@ -13,7 +13,7 @@ from devhost.github.store import Record, Store, now
 OWN = 1  # the id of the hook the double was started with
 EVENTS = (
     *("push", "pull_request", "issue_comment", "issues", "label", "check_run", "check_suite", "status"),
-    *("workflow_run", "repository"),
+    *("workflow_run", "repository", "merge_group"),
 )
 
 

@@ -28,6 +28,7 @@ from devhost.github import (
     control,
     control_marks,
     control_people,
+    control_queue,
     control_threads,
     pages,
 )
@@ -43,7 +44,7 @@ from devhost.github.store import Record
 from devhost.github.webhooks import Webhooks
 
 RESOURCES = (
-    *(control, control_marks, control_people, control_threads),
+    *(control, control_marks, control_people, control_queue, control_threads),
     *(api_apps, api_checks, api_comments, api_contents, api_git, api_hooks, api_issues, api_labels, api_marks),
     *(api_people, api_pulls, conditional),
     pages,  # last: its paths begin with anything

@@ -16,6 +16,7 @@ from devhost.github.shapes.threads import Threads
 from devhost.github.store import Record
 
 Details = Mapping[str, Any]
+_NO_FILES: dict[str, list[str]] = {"added": [], "removed": [], "modified": []}
 
 
 class Shapes(Contents, Threads, Marks, Hooks, People):
@@ -33,6 +34,7 @@ class Shapes(Contents, Threads, Marks, Hooks, People):
             "label": lambda _place, _told: {},
             "check_run": self._check_run,
             "check_suite": self._check_suite,
+            "merge_group": self._merge_group,
             "workflow_run": self._workflow_run,
             "repository": self._repository,
         }
@@ -66,6 +68,20 @@ class Shapes(Contents, Threads, Marks, Hooks, People):
     def _check_suite(self, repository: Record, details: Details) -> Json:
         suite = self.check_suite(repository, details["suite"])
         return {"check_suite": {name: value for name, value in suite.items() if name != "repository"}}
+
+    def _merge_group(self, repository: Record, details: Details) -> Json:
+        group = details["group"]
+        commit = self._pushed(repository, self.double.git(repository).commit(group["head"]), _NO_FILES)
+        head = {name: commit[name] for name in ("id", "tree_id", "message", "timestamp")}
+        people = {who: {name: commit[who][name] for name in ("name", "email")} for who in ("author", "committer")}
+        told = {
+            "head_sha": group["head"],
+            "head_ref": f"refs/heads/{group['branch']}",
+            "base_sha": group["parent"],
+            "base_ref": f"refs/heads/{group['base']}",
+            "head_commit": {**head, **people},
+        }
+        return {"merge_group": told, **({"reason": details["reason"]} if "reason" in details else {})}
 
     def _workflow_run(self, repository: Record, details: Details) -> Json:
         run = details["run"]

@@ -1,0 +1,67 @@
+"""What the double's merge queue builds, tells and lands."""
+
+from __future__ import annotations
+
+import pytest
+
+from devhost.github.client import DoubleError
+from tests.devhost.github.world import payloads
+
+
+def opened(double, repository, *names):
+    """Open a change for each name."""
+    numbers = []
+    for name in names:
+        double.push(repository, f"alex/{name}", {f"{name}.txt": name}, author="alex", base="main")
+        numbers.append(double.open_pull_request(repository, f"alex/{name}", name, author="alex")["number"])
+    return numbers
+
+
+def test_each_change_is_built_on_the_one_before(double, inbox, repository):
+    """And checks of each commit are asked for."""
+    main = double.repository(repository)["heads"]["main"]
+    first, second = double.queue(repository, opened(double, repository, "a", "b"), by="sam")
+
+    told = [one["merge_group"] for one in payloads(inbox, "merge_group", "checks_requested", 2)]
+    assert [(one["head_sha"], one["base_sha"]) for one in told] == [
+        (first["head"], main),
+        (second["head"], first["head"]),
+    ]
+    assert told[1]["head_ref"] == f"refs/heads/gh-readonly-queue/main/pr-2-{first['head']}"
+    assert told[1]["base_ref"] == "refs/heads/main"
+    assert double.repository(repository)["heads"][second["branch"]] == second["head"]
+
+
+def test_group_that_is_given_up_says_why(double, inbox, repository):
+    """Its branch goes with it."""
+    (group,) = double.queue(repository, opened(double, repository, "a"), by="sam")
+    double.leave_queue(repository, group["branch"], "invalidated")
+
+    (told,) = payloads(inbox, "merge_group", "destroyed")
+    assert (told["reason"], told["merge_group"]["head_sha"]) == ("invalidated", group["head"])
+    assert group["branch"] not in double.repository(repository)["heads"]
+    with pytest.raises(DoubleError, match="404"):
+        double.leave_queue(repository, group["branch"])
+
+
+def test_all_that_land_together_are_one_push(double, inbox, repository):
+    """Each change is merged, by the queue's bot, with its own commit."""
+    numbers = opened(double, repository, "a", "b")
+    groups = double.queue(repository, numbers, by="sam")
+    double.land_queue(repository, groups[1]["branch"])
+
+    assert len(payloads(inbox, "merge_group", "destroyed", 2)) == 2
+    pushed = [one for one in payloads(inbox, "push") if one["ref"] == "refs/heads/main"]
+    assert [one["after"] for one in pushed] == [groups[1]["head"]]
+    pulls = [double.pull(repository, number) for number in numbers]
+    assert [pull["merge_commit_sha"] for pull in pulls] == [group["head"] for group in groups]
+    assert {pull["merged_by"]["login"] for pull in pulls} == {"github-merge-queue[bot]"}
+
+
+def test_queue_that_was_overtaken_does_not_land(double, repository):
+    """Somebody pushed past it."""
+    (group,) = double.queue(repository, opened(double, repository, "a"), by="sam")
+    double.push(repository, "main", {"c.txt": "c"})
+
+    with pytest.raises(DoubleError, match="409"):
+        double.land_queue(repository, group["branch"])
