@@ -47,6 +47,7 @@ from activities import (
     take_debt,
     take_fingerprint,
     take_up_change,
+    take_up_group,
     tell_change,
     tell_evaluation,
     tell_github,
@@ -61,6 +62,7 @@ from orchestrators import (
     evaluation,
     jobs,
     lane,
+    merge_group,
     mergeability,
     nightly,
     opt_out_preview,
@@ -109,6 +111,7 @@ app.register_functions(timers.bp)
 # The stories.
 app.register_functions(release.bp)
 app.register_functions(pull_request.bp)
+app.register_functions(merge_group.bp)
 app.register_functions(required_checks.bp)
 app.register_functions(mergeability.bp)
 app.register_functions(opt_out_preview.bp)
@@ -158,6 +161,7 @@ app.register_functions(note_rollback.bp)
 
 # And those that only a change meets.
 app.register_functions(take_up_change.bp)
+app.register_functions(take_up_group.bp)
 app.register_functions(tell_change.bp)
 app.register_functions(preview_release.bp)
 app.register_functions(look_at_label.bp)

@@ -53,7 +53,7 @@ def take_up(request: ChangeRequest, at: str, github: GitHub, blobs: Blobs) -> di
         return {"over": messages_changes.ended("a draft" if facts.open else "closed")}
     if request.base not in {"", facts.base}:
         return {"over": messages_changes.ended(f"turned towards {facts.base}")}
-    record = changes.take_up(blobs, request, _opened(request, facts, at))
+    record = changes.take_up(blobs, _opened(request, facts, at))
     if over(record, change_id(request)):
         return {"over": messages_changes.ended(record.ended) if record.ended else messages_changes.superseded("")}
     return {"facts": asdict(facts), "record": asdict(record)}

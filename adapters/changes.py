@@ -1,22 +1,23 @@
-"""What is known about each pull request, in one blob each, changed with its etag: stories and webhooks share it."""
+"""What is known about each pull request, in one blob each, changed with its etag: stories and webhooks share it.
+
+So with what a merge queue is about to merge, whose record is found by its head instead of a number.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 
 from adapters.blobs import Blobs
 from domain import blob_names, changes
 from domain.changes import ChangeRecord
-from domain.git_flow import change_id
 from domain.models import ChangeRequest
 from domain.wire import read
 
 
-def find(blobs: Blobs, repository: str, number: int) -> ChangeRecord | None:
+def find(blobs: Blobs, repository: str, key: int | str) -> ChangeRecord | None:
     """Read what is known about a change."""
-    kept = blobs.read_json(blob_names.change(repository, number))
+    kept = blobs.read_json(blob_names.change(repository, key))
     return read(ChangeRecord, kept) if kept else None
 
 
@@ -36,30 +37,19 @@ def begin(blobs: Blobs, request: ChangeRequest) -> ChangeRequest:
     return changes.due(find(blobs, request.repository, request.number), request)
 
 
-def speaks(blobs: Blobs, repository: str, number: int, instance: str) -> bool:
+def speaks(blobs: Blobs, repository: str, key: int | str, instance: str) -> bool:
     """Say whether an instance speaks for the change."""
-    record = find(blobs, repository, number)
+    record = find(blobs, repository, key)
     return record is not None and not changes.over(record, instance)
 
 
-def of_instance(blobs: Blobs, instance: str) -> ChangeRecord | None:
-    """Find the record of a change by a validation's id, as long as that speaks for the change.
-
-    The id holds the repository without its slash, as the names of the blobs do.
-    """
-    found = re.fullmatch(r"change-(.+)-(\d+)-[0-9a-f]{40}(?:\.\d+)?", instance)
-    kept = blobs.read_json(f"changes/{found[1]}/{found[2]}.json") if found else None
-    return read(ChangeRecord, kept) if kept and kept["instance"] == instance else None
-
-
-def take_up(blobs: Blobs, request: ChangeRequest, wanted: ChangeRecord) -> ChangeRecord:
-    """Let the story of a request, whose head GitHub has confirmed, speak for the change, and end the one before.
+def take_up(blobs: Blobs, wanted: ChangeRecord) -> ChangeRecord:
+    """Let the story of an instance, whose head GitHub has confirmed, speak for the change, and end the one before.
 
     Returns the record as it stands: with another instance when this story may not speak.
     """
-    instance = change_id(request)
-    record = _change(blobs, request.repository, request.number, lambda kept: changes.take_up(kept, wanted))
-    if record.instance == instance and record.replaces:
+    record = _change(blobs, wanted.repository, wanted.key, lambda kept: changes.take_up(kept, wanted))
+    if record.instance == wanted.instance and record.replaces:
         stop(blobs, record.replaces)
     return record
 
@@ -71,15 +61,15 @@ def pass_over(blobs: Blobs, request: ChangeRequest) -> None:
 
 def keep(blobs: Blobs, news: ChangeRecord) -> ChangeRecord:
     """Keep a story's news, if it still speaks for the change; returns the record as it stands."""
-    return _change(blobs, news.repository, news.number, lambda kept: changes.keep(kept, news))
+    return _change(blobs, news.repository, news.key, lambda kept: changes.keep(kept, news))
 
 
-def end(blobs: Blobs, repository: str, number: int, why: str) -> bool:
+def end(blobs: Blobs, repository: str, key: int | str, why: str) -> bool:
     """End what runs for a change that was closed or turned back into a draft; False when nothing is known of it."""
-    known = find(blobs, repository, number)
+    known = find(blobs, repository, key)
     if known is None or not known.instance:
         return False
-    record = update(blobs, repository, number, lambda kept: changes.end(kept, why))
+    record = _change(blobs, repository, key, lambda kept: changes.end(kept or known, why))
     stop(blobs, record.instance)
     return True
 
@@ -91,9 +81,9 @@ def stop(blobs: Blobs, instance: str) -> None:
 
 
 def _change(
-    blobs: Blobs, repository: str, number: int, step: Callable[[ChangeRecord | None], ChangeRecord]
+    blobs: Blobs, repository: str, key: int | str, step: Callable[[ChangeRecord | None], ChangeRecord]
 ) -> ChangeRecord:
     def attempt(kept: object) -> object:
         return asdict(step(read(ChangeRecord, kept) if kept else None))
 
-    return read(ChangeRecord, blobs.change_json(blob_names.change(repository, number), attempt))
+    return read(ChangeRecord, blobs.change_json(blob_names.change(repository, key), attempt))

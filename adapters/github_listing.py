@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from domain import github_events
+from domain import github_events, merge_queue
 from domain.errors import NotFound
 from domain.git_flow import ChangeEvent
 from domain.github_events import find, need, sha
@@ -26,6 +26,7 @@ RECONCILED = "reconciled"  # in place of a delivery's id
 OPEN_CHANGES = f"/pulls?state=open&sort=created&direction=asc&per_page={FULL_PAGE}"
 LABEL_EVENTS = f"/issues/events?per_page={FULL_PAGE}"
 NEWEST_COMMENT = "/issues/comments?sort=created&direction=desc&per_page=1"
+QUEUES = f"/git/matching-refs/heads/{merge_queue.PREFIX}"  # what merge queues are about to merge
 DELIVERIES = f"/app/hook/deliveries?per_page={FULL_PAGE}"
 _NOT_MODIFIED = 304
 
@@ -87,6 +88,11 @@ def head(ask: Look, repository: str, branch: str, etag: str) -> Answer:
     for ref in refs:
         _check_name(need(ref, "url", str), repository)
     return Answer(sha(refs[0], "object.sha") if refs else "", answer.etag)
+
+
+def heads(refs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the branches of a list of refs with their shas."""
+    return {need(ref, "ref", str).removeprefix("refs/heads/"): sha(ref, "object.sha") for ref in refs}
 
 
 def commits_after(ask: Look, before: str, after: str) -> tuple[list[str], str, bool]:

@@ -23,6 +23,7 @@ from domain.models import Change, Commit, Origin
 from domain.onboarding import template_path
 from domain.opt_out import Facts
 
+MERGE_QUEUE = "github-merge-queue[bot]"  # who merges what somebody has put into a merge queue
 WEB_FLOW = "web-flow"  # who commits for everybody who merges in the browser
 COMMITS = 250  # of one push that are asked about one by one, for the changes that merged them
 LISTED = 250  # commits of one change, by GitHub
@@ -190,12 +191,16 @@ def _account(steady: Steady, place: Repository, address: str) -> str:
 def _labels(events: Iterable[IssueEvent], late: bool = False) -> tuple[dict[str, IssueEvent], str]:
     """Replay a change's history up to its merge, or (`late`) to its end: each label's `labeled` event, who merged."""
     labels: dict[str, IssueEvent] = {}
-    merged_by = ""
+    merged_by = queued_by = ""
     for event in events:
         if event.event == "merged":
             merged_by = _login(event.actor) or "ghost"
+            if merged_by == MERGE_QUEUE:
+                merged_by = queued_by or merged_by
             if not late:
                 break
+        elif event.event == "added_to_merge_queue":
+            queued_by = _login(event.actor)
         elif event.event == "labeled":
             labels[event.label.name.casefold()] = event
         elif event.event == "unlabeled":

@@ -119,9 +119,9 @@ def lanes(repository: str = "") -> str:
     return f"lanes/{_flat(repository)}/" if repository else "lanes/"
 
 
-def change(repository: str, number: int) -> str:
-    """Name what is known about a pull request: its newest validation, its release, its opt-out."""
-    return f"changes/{_flat(repository)}/{number}.json"
+def change(repository: str, key: int | str) -> str:
+    """Name what is known about a pull request, by its number, or about a merge queue's group, by its head."""
+    return f"changes/{_flat(repository)}/{key}.json"
 
 
 def deployed(release: str, environment: str) -> str:

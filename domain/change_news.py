@@ -22,6 +22,8 @@ def news(record: ChangeRecord, site: str, at: str) -> tuple[Message, ...]:
         return ()
     page = f"{site}/changes/{record.instance}"
     body = messages.comment(record, page)
+    if record.group:
+        return (_status(record, page, body, at),)
     said: list[Message] = [_status(record, page, body, at), *_opt_out(record, page, at)]
     if record.person and is_settled(record):
         needed = not record.ended and (record.state is ChangeState.FAILED or bool(record.needed))

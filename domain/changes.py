@@ -69,6 +69,7 @@ class ChangeFacts:
     merge_state: str = ""  # GitHub's word: clean, blocked, behind, dirty, unstable, …
     reviewers: tuple[str, ...] = ()  # people and teams whose review is asked for
     objections: tuple[str, ...] = ()  # who requested changes and has not approved since
+    group: bool = False  # changes that a merge queue brought together; number and author are those of the last one
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Step:
 class ChangeRecord:
     """What is known about a pull request and its newest validation, whose story writes it.
 
+    Or about a group of them in a merge queue, which is not theirs: they keep their own, and nobody comments on it.
     `preview`, `previewed` and `forecast` are written whenever the opt-out label is looked at.
     """
 
@@ -123,6 +125,12 @@ class ChangeRecord:
     ended: str = ""  # why nobody is to speak for the change now: closed, turned into a draft
     replaces: str = ""  # the instance that spoke for the change before
     broken_off: dict[str, int] = field(default_factory=dict)  # sha -> last attempt that was not seen through
+    group: bool = False
+
+    @property
+    def key(self) -> int | str:
+        """What names it in its repository."""
+        return self.head if self.group else self.number
 
 
 def syntax_id(instance: str) -> str:
@@ -227,10 +235,10 @@ def with_step(record: ChangeRecord, name: str, state: StageState, detail: str = 
 
 def planned(facts: ChangeFacts, config: Config) -> tuple[Step, ...]:
     """Return the steps of a change, all waiting, in the order people read them."""
-    names = [BRANCH, VALIDATE]
+    names = [VALIDATE] if facts.group else [BRANCH, VALIDATE]
     names += [SYNTAX] if facts.base == config.branches.main and not facts.fork else []
     names += [CHECKS] if config.validation.required_checks else []
-    names += [MERGE] if facts.base == config.branches.develop and config.merge.auto else []
+    names += [MERGE] if facts.base == config.branches.develop and config.merge.auto and not facts.group else []
     return tuple(Step(name) for name in names)
 
 

@@ -90,6 +90,21 @@ class SuiteEvent:
 
 
 @dataclass(frozen=True)
+class GroupEvent:
+    """A merge queue brought changes together on one commit, or gave that up. `action` is GitHub's word, or its reason.
+
+    `branch` is the queue's own one for it, see merge_queue.members.
+    """
+
+    repository: str
+    branch: str
+    base_branch: str
+    head: str  # sha
+    action: str
+    delivery: str
+
+
+@dataclass(frozen=True)
 class OtherEvent:
     """A delivery that is well formed and starts nothing here, named for the log."""
 
@@ -98,16 +113,26 @@ class OtherEvent:
     delivery: str
 
 
-Event = Push | ChangeEvent | CommentEvent | CheckEvent | SuiteEvent | OtherEvent
+Event = Push | ChangeEvent | GroupEvent | CommentEvent | CheckEvent | SuiteEvent | OtherEvent
 
 
 @dataclass(frozen=True)
 class EndChange:
-    """A change was closed or turned back into a draft: what runs for it ends. `head` is its sha."""
+    """A change was closed or turned back into a draft, or a queue gave a group up: what runs for it ends."""
 
     repository: str
-    number: int
+    key: int | str  # of its record: a change's number, a group's head
     why: str
+
+
+@dataclass(frozen=True)
+class GroupRequest:
+    """What a merge queue is about to merge, on one commit, to be validated as it would land."""
+
+    repository: str
+    sha: str
+    base: str  # where it is to land
+    branch: str  # the queue's own one
 
 
 @dataclass(frozen=True)
@@ -147,11 +172,19 @@ class Ask:
     attempt: int = 1  # of a validation
 
 
-Action = ReleaseRequest | ChangeRequest | EvaluationRequest | EndChange | ToggleOptOut | LookAtLabel | Ask
+Action = (
+    ReleaseRequest | ChangeRequest | GroupRequest | EvaluationRequest | EndChange | ToggleOptOut | LookAtLabel | Ask
+)
 
 _VALIDATED_ON = {"opened", "reopened", "synchronize", "ready_for_review", "edited"}
 _LABEL_MOVED = {"labeled", "unlabeled"}
 _OUR_COMMENT = "<!-- drawbridge:"
+REQUESTED = "checks_requested"  # of a merge queue's group; any other action says why it is none any more
+_GIVEN_UP = {
+    "merged": "merged by the merge queue",
+    "dequeued": "taken out of the merge queue",
+    "invalidated": "brought together anew by the merge queue",
+}
 
 
 def decide(event: Event, repositories: Collection[str], release_branch: str, develop_branch: str) -> tuple[Action, ...]:
@@ -170,6 +203,8 @@ def decide(event: Event, repositories: Collection[str], release_branch: str, dev
             return (_pushed(push, *branches),)
         case ChangeEvent() as change:
             return (_changed(change, branches),)
+        case GroupEvent() as group:
+            return (_grouped(group, branches),)
         case CommentEvent() as comment:
             return (_commented(comment),)
         case CheckEvent() as check:
@@ -220,6 +255,14 @@ def _changed(change: ChangeEvent, branches: tuple[str, str]) -> Action:
         return EndChange(change.repository, change.number, f"turned towards {change.base_branch}")
     _check_validated(change, branches)
     return _validation(change)
+
+
+def _grouped(group: GroupEvent, branches: tuple[str, str]) -> Action:
+    if group.base_branch not in branches:
+        raise Ignored(f"the merge queue of {group.base_branch} is for neither {' nor '.join(branches)}")
+    if group.action != REQUESTED:
+        return EndChange(group.repository, group.head, _GIVEN_UP.get(group.action, "let go by the merge queue"))
+    return GroupRequest(group.repository, group.head, group.base_branch, group.branch)
 
 
 def _how_it_closed(change: ChangeEvent, branches: tuple[str, str]) -> str:
@@ -327,6 +370,11 @@ def change_id(request: ChangeRequest) -> str:
     """Name the validation of one head of a change, and its orchestration's instance."""
     again = f".{request.attempt}" if request.attempt > 1 else ""
     return f"change-{_flat(request.repository)}-{request.number}-{request.sha}{again}"
+
+
+def group_id(group: GroupRequest) -> str:
+    """Name the validation of what a merge queue is about to merge, and its orchestration's instance."""
+    return f"group-{_flat(group.repository)}-{group.sha}"
 
 
 def evaluation_id(request: EvaluationRequest) -> str:

@@ -7,7 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from domain.errors import BadRequest
-from domain.git_flow import ChangeEvent, CheckEvent, CommentEvent, Event, OtherEvent, Push, SuiteEvent
+from domain.git_flow import (
+    REQUESTED,
+    ChangeEvent,
+    CheckEvent,
+    CommentEvent,
+    Event,
+    GroupEvent,
+    OtherEvent,
+    Push,
+    SuiteEvent,
+)
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -128,6 +138,20 @@ def _change(payload: Json, delivery: str) -> ChangeEvent | None:
     return change(need(payload, "pull_request", dict), action, delivery, sender, label)
 
 
+def _group(payload: Json, delivery: str) -> GroupEvent | None:
+    action = need(payload, "action", str)
+    if action not in (REQUESTED, "destroyed"):
+        return None
+    return GroupEvent(
+        repository=need(payload, "repository.full_name", str),
+        branch=need(payload, "merge_group.head_ref", str).removeprefix("refs/heads/"),
+        base_branch=need(payload, "merge_group.base_ref", str).removeprefix("refs/heads/"),
+        head=sha(payload, "merge_group.head_sha"),
+        action=(find(payload, "reason", str) or action) if action != REQUESTED else action,
+        delivery=delivery,
+    )
+
+
 def _comment(payload: Json, delivery: str) -> CommentEvent | None:
     if need(payload, "action", str) != "created" or find(payload, "issue.pull_request", dict) is None:
         return None
@@ -184,6 +208,7 @@ _WORDS: dict[type, str] = {str: "text", int: "number", dict: "object", list: "li
 _READERS: dict[str, Callable[[Json, str], Event | None]] = {
     "push": _push,
     "pull_request": _change,
+    "merge_group": _group,
     "issue_comment": _comment,
     "check_run": _check,
     "check_suite": _suite,

@@ -167,9 +167,16 @@ def failed_step(step: str, why: str) -> str:
     return f"{title(step)} failed: {plain(why)}"
 
 
-def author_needed(author: str) -> str:
+def author_needed(facts: ChangeFacts) -> str:
     """Say who has to mend it."""
-    return f"@{author} mends it and pushes again; the validation then starts by itself."
+    if facts.group:
+        return "whoever it is mends their change, and puts it into the merge queue again."
+    return f"@{facts.author} mends it and pushes again; the validation then starts by itself."
+
+
+def queued(numbers: Sequence[int]) -> str:
+    """Name what a merge queue is about to merge, in the order in which it lands."""
+    return f"Merge queue: {', '.join(f'#{number}' for number in reversed(numbers)) or 'changes unknown'}"
 
 
 def author_renames(author: str) -> str:
@@ -307,7 +314,10 @@ def hindered(hindrance: Mergeable, facts: ChangeFacts) -> str:
     missing += [f"the consent of {', '.join(facts.objections)}, who asked for changes"] if facts.objections else []
     if facts.merge_state == "behind":
         missing.append(f"the newest commits of {facts.base}")
-    what = " and ".join(missing) or "something that the branch protection asks for, such as a review or another check"
+    what = (
+        " and ".join(missing)
+        or "something that the branch protection asks for, such as a review, another check or its merge queue"
+    )
     return f"the branch protection of {facts.base} still wants {what}"
 
 
@@ -327,6 +337,8 @@ def needed_to_merge(hindrance: Mergeable, facts: ChangeFacts) -> str:
 
 def refused_merge(reason: str) -> str:
     """Say why GitHub did not merge."""
+    if "merge queue" in reason.lower():
+        return "its branch has a merge queue, so press *Merge when ready*"
     return f"GitHub refused to merge it: {plain(reason)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-EVENTS = ("push", "pull_request", "issue_comment", "check_run", "check_suite")
+EVENTS = ("push", "pull_request", "merge_group", "issue_comment", "check_run", "check_suite")
 
 _LEVELS = ("", "read", "write", "admin")
 _NEEDED = {
@@ -22,6 +22,7 @@ _HOOKS = ("repository_hooks", "write", "registering the webhook")
 _WISHES = {
     "administration": ("read", "seeing whether the branches are protected"),
     "members": ("read", "approvers that are teams"),
+    "merge_queues": ("read", "event from merge queues: only the reconciler notices them, some minutes later"),
 }
 
 

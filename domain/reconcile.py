@@ -10,7 +10,8 @@ from typing import Any
 LONGEST_PASS = timedelta(minutes=15)  # after that whoever began it has died
 AFTER_TROUBLE = 60.0  # seconds until the next pass, when the last one could not look at everything
 OVERDUE = 3  # intervals without a pass, then health says so
-RETRIED = ("push", "pull_request", "issue_comment", "check_run", "check_suite")  # deliveries that may start something
+# Deliveries that may start something.
+RETRIED = ("push", "pull_request", "merge_group", "issue_comment", "check_run", "check_suite")
 DELIVERIES_KEPT = timedelta(days=3)  # by GitHub
 OVER = ("Completed", "Terminated", "Canceled", "Failed")  # what Durable calls an instance that does nothing more
 _SLACK = timedelta(seconds=1)
@@ -30,6 +31,7 @@ class Seen:
 
     heads: dict[str, str] = field(default_factory=dict)  # branch -> sha, "" while there is no such branch
     changes: dict[int, str] | None = None  # open change -> its version
+    queue: dict[str, str] = field(default_factory=dict)  # what merge queues are about to merge: branch -> sha
     event: int | None = None  # the newest issue event
     comment: int | None = None  # the newest comment
     commented: str = ""  # when the newest comment was written or edited, by GitHub's clock

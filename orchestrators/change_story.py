@@ -84,7 +84,7 @@ class ChangeStory:
         self.record = with_step(self.record, step, StageState.FAILED, detail)
         raise Stopped(
             reason or messages_changes.failed_step(step, detail),
-            needed or messages_changes.author_needed(self.facts.author),
+            needed or messages_changes.author_needed(self.facts),
         )
 
     def note(self, text: str) -> None:
@@ -128,7 +128,7 @@ class ChangeStory:
         until = self.context.current_utc_datetime + timedelta(seconds=self.rules.validation.checks_timeout)
         return {
             "repository": self.record.repository,
-            "number": self.record.number,
+            "number": self.record.key,
             "instance": self.record.instance,
             "sha": self.record.head,
             "look": look,

@@ -18,7 +18,8 @@ from settings import current
 from triggers.answers import page, page_for_people
 from triggers.views import change_page
 
-_INSTANCE = re.compile(r"change-(?P<repository>.+)-(?P<number>\d{1,10})-[0-9a-f]{40}(?:\.\d+)?")
+_OF_CHANGE = re.compile(r"change-(.+)-([0-9]{1,10})-[0-9a-f]{40}(?:\.[0-9]+)?")
+_OF_GROUP = re.compile(r"group-(.+)-([0-9a-f]{40})")
 
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.pages")
@@ -37,23 +38,23 @@ async def change_details(req: func.HttpRequest) -> func.HttpResponse:
 
 @bp.route(route="changes/{id}", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def change_validation(req: func.HttpRequest) -> func.HttpResponse:
-    """Show one validation of a change, by its instance, as GitHub links to it."""
+    """Show one validation of a change or of a merge queue's group, by its instance, as GitHub links to it."""
 
     async def show() -> func.HttpResponse:
         instance = req.route_params["id"]
-        found = _INSTANCE.fullmatch(instance)
-        place = (found["repository"], found["number"]) if found else ("", "")
+        found = _OF_CHANGE.fullmatch(instance) or _OF_GROUP.fullmatch(instance)
+        place = (found[1], found[2]) if found else ("", "")
         return await asyncio.to_thread(_change, connect.blobs(current()), *place, instance, _refresh(req))
 
     return await page_for_people(log, req, show)
 
 
-def _change(blobs: Blobs, repository: str, number: str, instance: str, refresh: bool) -> func.HttpResponse:
-    known = blob_names.is_id(repository) and number.isascii() and number.isdecimal() and len(number) <= 10
-    record = changes.find(blobs, repository, int(number)) if known else None
+def _change(blobs: Blobs, repository: str, key: str, instance: str, refresh: bool) -> func.HttpResponse:
+    known = blob_names.is_id(repository) and re.fullmatch("[1-9][0-9]{0,9}|[0-9a-f]{40}", key)
+    record = changes.find(blobs, repository, key) if known else None
     if record is None:
         raise NotFound("There is no change of this number here. A pull request that is open shows up within seconds.")
-    carrier = blobs.read_json(blob_names.carrier(record.repository, record.number))
+    carrier = None if record.group else blobs.read_json(blob_names.carrier(record.repository, record.number))
     view = change_page(
         record,
         datetime.now(UTC),

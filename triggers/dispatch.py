@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import azure.durable_functions as df
 from adapters import changes
 from adapters.blobs import Blobs
 from domain import git_flow
-from domain.git_flow import Action, Ask, EndChange, Event, LookAtLabel, ToggleOptOut
+from domain.git_flow import Action, Ask, EndChange, Event, GroupRequest, LookAtLabel, ToggleOptOut
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 from settings import Settings
 from triggers.start import start_once
@@ -49,7 +50,7 @@ async def take(
 async def act(client: df.DurableOrchestrationClient, blobs: Blobs, settings: Settings, action: Action) -> Answer:
     """Do what an action asks for; asking again finds it done. Raises Unavailable."""
     if isinstance(action, EndChange):
-        await asyncio.to_thread(changes.end, blobs, action.repository, action.number, action.why)
+        await asyncio.to_thread(changes.end, blobs, action.repository, action.key, action.why)
         return Answer(ENDED)
     if isinstance(action, ChangeRequest):
         # Which attempt this is depends on what ended before: reopened, ready again, forced back.
@@ -62,17 +63,17 @@ async def act(client: df.DurableOrchestrationClient, blobs: Blobs, settings: Set
 
 def starts(action: Action) -> Start:
     """Name the orchestration that an action starts."""
-    match action:
-        case ReleaseRequest():
-            return Start("release", git_flow.release_id(action.repository, action.sha), asdict(action), "releases")
-        case ChangeRequest():
-            return Start("pull_request", git_flow.change_id(action), asdict(action), "changes")
-        case LookAtLabel():
-            return Start("opt_out_preview", git_flow.label_id(action), asdict(action))
-        case EvaluationRequest():
-            return Start("scheduled_evaluation", git_flow.evaluation_id(action), asdict(action), "evaluations")
-        case Ask():
-            return Start("asked", git_flow.ask_id(action), asdict(action))
-        case ToggleOptOut():
-            return Start("toggle", git_flow.toggle_id(action), asdict(action))
-    raise TypeError(f"{action} starts nothing")
+    orchestrator, name, page = _STARTED_BY[type(action)]
+    return Start(orchestrator, name(action), asdict(action), page)
+
+
+# Its orchestrator, the name of its instance, and where people see it.
+_STARTED_BY: dict[type[Any], tuple[str, Callable[[Any], str], str]] = {
+    ReleaseRequest: ("release", lambda it: git_flow.release_id(it.repository, it.sha), "releases"),
+    ChangeRequest: ("pull_request", git_flow.change_id, "changes"),
+    GroupRequest: ("merge_group", git_flow.group_id, "changes"),
+    LookAtLabel: ("opt_out_preview", git_flow.label_id, ""),
+    EvaluationRequest: ("scheduled_evaluation", git_flow.evaluation_id, "evaluations"),
+    Ask: ("asked", git_flow.ask_id, ""),
+    ToggleOptOut: ("toggle", git_flow.toggle_id, ""),
+}

@@ -22,9 +22,9 @@ import azure.functions as func
 from adapters import changes, connect, github_listing, github_seen
 from adapters.blobs import Blobs
 from adapters.github_listing import RECONCILED
-from domain import blob_names, git_flow, github_events, reconcile
+from domain import blob_names, git_flow, github_events, merge_queue, reconcile
 from domain.errors import DrawbridgeError, Ignored, Invalid, NotFound, Unavailable
-from domain.git_flow import EndChange, Event, Push
+from domain.git_flow import EndChange, Event, GroupEvent, Push
 from domain.reconcile import Deliveries, Page, Pass, Seen
 from settings import Settings, current
 from triggers import dispatch
@@ -132,7 +132,7 @@ async def look_at(place: Place, now: datetime) -> bool:
     seen = await asyncio.to_thread(github_seen.load, place.blobs, name, Seen)
     before, used, later = seen, set[str](), False
     seen = replace(seen, trouble="")
-    for look in (_branches, _changes, _labels, _comments):
+    for look in (_branches, _changes, _queues, _labels, _comments):
         try:
             seen = await look(place, seen, used)
         except Later:
@@ -235,6 +235,25 @@ async def _as_it_is(place: Place, number: int) -> None:
         await place.tell(await _in_thread(github_listing.change, place.ask, number))
     except NotFound:
         await dispatch.act(place.client, place.blobs, place.settings, EndChange(place.repository, number, "deleted"))
+
+
+async def _queues(place: Place, seen: Seen, used: set[str]) -> Seen:
+    """Tell of what merge queues are about to merge, and of what they are not any more."""
+    path = github_listing.QUEUES
+    used.add(path)
+    answer = await _in_thread(place.ask, path, _etag(seen, path))
+    if answer.data is None:
+        return seen
+    queue = github_listing.heads(answer.data)
+    for branch, head in queue.items():
+        await place.tell(_group(place, branch, head, git_flow.REQUESTED))
+    for branch, head in seen.queue.items() - queue.items():
+        await place.tell(_group(place, branch, head, "destroyed"))
+    return replace(seen, queue=queue, pages={**seen.pages, path: Page(answer.etag)})
+
+
+def _group(place: Place, branch: str, head: str, action: str) -> Event:
+    return GroupEvent(place.repository, branch, merge_queue.base_of(branch), head, action, RECONCILED)
 
 
 async def _labels(place: Place, seen: Seen, used: set[str]) -> Seen:

@@ -291,16 +291,6 @@ def test_end_of_a_change_nobody_knows_is_nothing(world: World) -> None:
     assert changes.find(world.blobs, world.repository, 4711) is None
 
 
-def test_record_is_found_by_the_page_of_its_validation(world: World) -> None:
-    """As long as that validation speaks for the change."""
-    request = opened(world)
-    record_of(request)
-
-    assert changes.of_instance(world.blobs, change_id(request)).number == request.number
-    assert changes.of_instance(world.blobs, f"{change_id(request)}.9") is None
-    assert changes.of_instance(world.blobs, "../secrets") is None
-
-
 def foreseen(request: ChangeRequest, **rule: Any) -> Any:
     """Look at the label of a change by a policy."""
     config = samples.wire_config()

@@ -20,6 +20,8 @@ from domain.git_flow import (
     CommentEvent,
     EndChange,
     Event,
+    GroupEvent,
+    GroupRequest,
     LookAtLabel,
     OtherEvent,
     Push,
@@ -28,6 +30,7 @@ from domain.git_flow import (
     ask_id,
     decide,
     evaluation_id,
+    group_id,
     label_id,
     release_id,
     toggle_id,
@@ -52,6 +55,8 @@ CHANGE = ChangeEvent(
     at="2026-11-23T09:00:00Z",
     delivery="d-1",
 )
+QUEUED = f"gh-readonly-queue/main/pr-7-{'b' * 40}"
+GROUP = GroupEvent(HELPDESK, QUEUED, "main", SHA, "checks_requested", "d-1")
 COMMENT = CommentEvent(HELPDESK, 7, 501, "/evaluate full", "sam", "d-1")
 OF_CHANGE = f"change-acme.helpdesk-7-{SHA}"
 CHECK = CheckEvent(HELPDESK, 901, SHA, "drawbridge/change", OF_CHANGE, "rerequested", "sam", "d-1")
@@ -86,6 +91,42 @@ def test_push_to_develop_starts_the_minimal_evaluation() -> None:
     assert action == EvaluationRequest(HELPDESK, SHA, "minimal", "continuous", asked_by="", key="push")
     assert isinstance(action, EvaluationRequest)
     assert evaluation_id(action) == f"continuous-acme.helpdesk-{SHA}-minimal-push"
+
+
+def test_group_of_a_merge_queue_is_validated() -> None:
+    """Once for each commit the queue makes."""
+    action = decided(GROUP)
+
+    assert action == GroupRequest(HELPDESK, SHA, "main", QUEUED)
+    assert isinstance(action, GroupRequest)
+    assert group_id(action) == f"group-acme.helpdesk-{SHA}"
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("dequeued", "taken out of the merge queue"),
+        ("invalidated", "brought together anew by the merge queue"),
+        ("merged", "merged by the merge queue"),
+        ("destroyed", "let go by the merge queue"),
+    ],
+)
+def test_group_that_is_given_up_ends(reason: str, why: str) -> None:
+    """Whatever the reason; its record is found by its head."""
+    assert decided(replace(GROUP, action=reason)) == EndChange(HELPDESK, SHA, why)
+
+
+def test_merge_queue_of_another_branch_is_nobodys_business() -> None:
+    """Our check is not required there."""
+    assert reason(replace(GROUP, base_branch="docs")) == "the merge queue of docs is for neither main nor develop"
+
+
+@pytest.mark.parametrize("base", ["main", "develop"])
+def test_branch_of_a_merge_queue_is_no_push_to_where_it_lands(base: str) -> None:
+    """What is in the queue may never land."""
+    branch = f"gh-readonly-queue/{base}/pr-7-{SHA}"
+
+    assert reason(replace(PUSH, branch=branch)) == f"branch {branch} is neither main nor develop"
 
 
 def test_where_both_branches_are_one_a_push_releases() -> None:

@@ -9,7 +9,16 @@ import pytest
 
 from domain import github_events
 from domain.errors import BadRequest
-from domain.git_flow import ChangeEvent, CheckEvent, CommentEvent, Event, OtherEvent, Push, SuiteEvent
+from domain.git_flow import (
+    ChangeEvent,
+    CheckEvent,
+    CommentEvent,
+    Event,
+    GroupEvent,
+    OtherEvent,
+    Push,
+    SuiteEvent,
+)
 
 SHA = "a" * 40
 REPOSITORY = {"full_name": "acme/helpdesk"}
@@ -30,6 +39,12 @@ PULL = {
     "updated_at": "2026-11-23T09:00:00Z",
 }
 CHANGE = {"action": "opened", "number": 7, "pull_request": PULL, "repository": REPOSITORY, "sender": {"login": "sam"}}
+QUEUED = f"gh-readonly-queue/main/pr-7-{'b' * 40}"
+GROUP = {
+    "action": "checks_requested",
+    "merge_group": {"head_sha": SHA, "head_ref": f"refs/heads/{QUEUED}", "base_ref": "refs/heads/main"},
+    "repository": REPOSITORY,
+}
 COMMENT = {
     "action": "created",
     "issue": {"number": 7, "pull_request": {"url": "x"}},
@@ -90,6 +105,21 @@ def test_change_is_typed() -> None:
         at="2026-11-23T09:00:00Z",
         delivery="d-1",
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "action"),
+    [
+        ({}, "checks_requested"),
+        ({"action": "destroyed", "reason": "dequeued"}, "dequeued"),
+        ({"action": "destroyed"}, "destroyed"),
+    ],
+)
+def test_group_of_a_merge_queue_is_typed(told: Any, action: str) -> None:
+    """Branches lose their refs/heads/; one that is given up says why."""
+    event = read("merge_group", {**GROUP, **told})
+
+    assert event == GroupEvent("acme/helpdesk", QUEUED, "main", SHA, action, "d-1")
 
 
 @pytest.mark.parametrize("head", [None, {"full_name": "stranger/helpdesk"}])

@@ -48,7 +48,7 @@ def test_backticks_in_a_branch_name_do_not_end_the_code() -> None:
 def test_comment_of_a_failure_says_what_why_and_who() -> None:
     """And where the log is."""
     failed = with_step(record(state=ChangeState.FAILED), VALIDATE, StageState.FAILED, "`pytest -q` failed")
-    failed = replace(failed, reason="Validate failed", needed=messages.author_needed("alex"))
+    failed = replace(failed, reason="Validate failed", needed=messages.author_needed(facts()))
 
     body = messages.comment(failed, f"{SITE}/changes/change-a")
 

@@ -10,7 +10,7 @@ from domain.onboarding_rights import Rights, missing, wishes
 
 ALL = {
     **dict.fromkeys(("contents", "pull_requests", "issues", "checks", "statuses", "deployments"), "write"),
-    **dict.fromkeys(("actions", "metadata", "administration", "members"), "read"),
+    **dict.fromkeys(("actions", "metadata", "administration", "members", "merge_queues"), "read"),
     "repository_hooks": "write",
 }
 APP = Rights("app", {}, "https://github.com/settings/apps/drawbridge/permissions", ALL)
@@ -51,11 +51,15 @@ def test_the_webhook_permission_is_needed_only_for_a_webhook():
 
 
 def test_what_only_helps_stops_nothing():
-    """Seeing the protection and the teams."""
-    few = replace(APP, permissions={**ALL, "administration": "", "members": ""})
+    """Seeing the protection and the teams, and hearing of merge queues."""
+    few = replace(APP, permissions={**ALL, "administration": "", "members": "", "merge_queues": ""})
 
     assert missing(few, hooks=True) == ()
-    assert [wish.split('"')[1] for wish in wishes(few)] == ["Administration: read", "Members: read"]
+    assert [wish.split('"')[1] for wish in wishes(few)] == [
+        "Administration: read",
+        "Members: read",
+        "Merge queues: read",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from adapters import changes
 from domain.git_flow import change_id
 from domain.models import ChangeRequest
 from tests.end_to_end.conftest import CONFIG, LONG, REPOSITORY, System, newest
@@ -84,3 +85,28 @@ def test_change_waits_for_the_check_that_its_config_requires(system: System) -> 
     headline(system, pull["number"], f"`{pull['head']['sha'][:7]}` – passed")
     assert "being validated" in str([one["body"] for one in waiting["comments"]])
     system.wait_for_statuses(pull["number"], {"drawbridge/change": "success"})
+
+
+def test_merge_queue_gets_our_status_and_what_lands_is_released(system: System) -> None:
+    """On its own commit, with the end-to-end run over the sample rows; the change itself says nothing of that."""
+    system.github.push(REPOSITORY, "alex/1-queued", {"README.md": "hello"}, author="alex")
+    number = system.github.open_pull_request(REPOSITORY, "alex/1-queued", "Hello", author="alex")["number"]
+    (group,) = system.github.queue(REPOSITORY, [number], by="sam")
+
+    def told() -> bool:
+        statuses = newest(system.github.commit(REPOSITORY, group["head"])["statuses"])
+        return statuses.get("drawbridge/change") == "success"
+
+    system.wait("the status of the group", told)
+    system.wait_for_statuses(number, {"drawbridge/change": "success"})
+    record = changes.find(system.blobs, REPOSITORY, group["head"])
+    assert record
+    assert [step.name for step in record.steps] == ["validate", "evaluate-syntax"]
+    assert group["head"][:7] not in str(system.github.pull(REPOSITORY, number)["comments"])
+
+    system.github.land_queue(REPOSITORY, group["branch"])
+    release = system.release_of(number)
+    system.wait("the release", lambda: (known := system.record(release)) and known.changes)
+    known = system.record(release)
+    assert known
+    assert [(change.number, change.merged_by) for change in known.changes] == [(number, "sam")]

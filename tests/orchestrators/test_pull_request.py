@@ -484,6 +484,18 @@ def test_refused_merge_is_read_back_and_told() -> None:
     assert steps(stage)["merge"] == "skipped"
 
 
+def test_merge_that_only_a_queue_may_make_is_left_to_whoever_puts_it_there() -> None:
+    """GitHub's own words lead nowhere: asking again would be refused for ever."""
+    refusal = {"waits": False, "refused": "Changes must be made through the merge queue (405)"}
+    stage = stage_with(rules=AUTO, merge_change=lambda _: refusal)
+
+    assert play(stage)["state"] == "passed"
+    assert told(stage)["needed"] == (
+        "somebody with write access merges this change: its branch has a merge queue, so press *Merge when ready*."
+    )
+    assert steps(stage)["merge"] == "skipped"
+
+
 def test_crash_is_told_and_shown() -> None:
     """The people on the change hear of it, and the instance fails."""
 

@@ -103,7 +103,7 @@ def test_a_fresh_repository_gets_everything(world):
     assert MARKER in content(world, ".github/pull_request_template.md")
     (hook,) = world.place.get_hooks()
     assert hook.config["url"] == f"{SITE}/api/github/webhook"
-    assert set(hook.events) == {"push", "pull_request", "issue_comment", "check_run", "check_suite"}
+    assert set(hook.events) == {"push", "pull_request", "merge_group", "issue_comment", "check_run", "check_suite"}
     assert f"Look at every CHECK in {pull.html_url}, then merge it." in told.out
     assert "/settings/branches → require a pull request, require the status check drawbridge/change" in told.out
     assert f"{world.name} is set up, 4 things changed." in told.out

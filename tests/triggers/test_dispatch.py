@@ -10,7 +10,7 @@ import pytest
 from adapters import changes, connect
 from domain.changes import ChangeRecord
 from domain.errors import Ignored
-from domain.git_flow import Action, Ask, EndChange, LookAtLabel, Push, ToggleOptOut
+from domain.git_flow import Action, Ask, EndChange, GroupRequest, LookAtLabel, Push, ToggleOptOut
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 from settings import Branch, Settings
 from tests.triggers.edge import ORIGIN, FakeDurable
@@ -21,6 +21,7 @@ SHA = "a" * 40
 HELPDESK = "acme/helpdesk"
 CHANGE = ChangeRequest(HELPDESK, 7, SHA, "d-1")
 RELEASE = ReleaseRequest(HELPDESK, SHA, "b" * 40, "main", "sam", "d-1")
+GROUP = GroupRequest(HELPDESK, SHA, "main", f"gh-readonly-queue/main/pr-7-{'b' * 40}")
 EVALUATION = EvaluationRequest(HELPDESK, SHA, "minimal", "continuous", "", "push")
 ASK = Ask(HELPDESK, 7, 501, "full", "sam")
 AGAIN = Ask(HELPDESK, None, 0, "full", "sam", SHA, check=901, rerun="rerun901")
@@ -33,6 +34,7 @@ LABEL = LookAtLabel(CHANGE, "k-on")
     [
         (RELEASE, "release", f"release-acme.helpdesk-{SHA}", "releases"),
         (CHANGE, "pull_request", f"change-acme.helpdesk-7-{SHA}", "changes"),
+        (GROUP, "merge_group", f"group-acme.helpdesk-{SHA}", "changes"),
         (EVALUATION, "scheduled_evaluation", f"continuous-acme.helpdesk-{SHA}-minimal-push", "evaluations"),
         (ASK, "asked", "asked-acme.helpdesk-comment501-full", ""),
         (AGAIN, "asked", "asked-acme.helpdesk-rerun901-full-sam", ""),
@@ -67,7 +69,7 @@ def test_change_that_ended_and_comes_back_is_validated_again(app: Settings) -> N
         return asyncio.run(dispatch.act(client, blobs, app, action))
 
     first = act(CHANGE)
-    changes.take_up(blobs, CHANGE, ChangeRecord(HELPDESK, 7, head=SHA, instance=first.instance))
+    changes.take_up(blobs, ChangeRecord(HELPDESK, 7, head=SHA, instance=first.instance))
     ended = act(EndChange(HELPDESK, 7, "closed"))
     again = [act(CHANGE).instance for _ in range(2)]
 

@@ -21,7 +21,7 @@ from devhost.github.client import Client
 from devhost.github.rest import Access
 from devhost.github.server import Options
 from domain.errors import BadRequest, TooLarge, Unauthorized
-from domain.git_flow import ALL, VALIDATION, Ask, Event, OtherEvent, Push, release_id
+from domain.git_flow import ALL, VALIDATION, Ask, Event, GroupRequest, OtherEvent, Push, release_id
 from domain.messages_github import EVALUATE_FULLY, status_context
 from domain.outbox import Button, Status
 from settings import Settings, current
@@ -210,7 +210,7 @@ class Buttons:
         (run, *_) = self.double.commit(HELPDESK, self.head)["check_runs"]
         return int(run["check_suite"]["id"])
 
-    def started(self, event: str, action: str) -> dict[str, Any]:
+    def started(self, event: str, action: str, orchestrator: str = "asked") -> dict[str, Any]:
         """Hand the one delivery of this kind to our route, byte for byte; return what it has started."""
         payloads(self.inbox, event, action)
         (sent,) = [one for one in self.inbox.taken if one.event == event and json.loads(one.body)["action"] == action]
@@ -218,8 +218,8 @@ class Buttons:
         asked = func.HttpRequest("POST", f"{ORIGIN}/api/github/webhook", headers=dict(sent.headers), body=sent.body)
         response = asyncio.run(plain_function(github_webhook.github_webhook)(asked, client))
         assert response.status_code == 202, response.get_body()
-        ((orchestrator, _, payload),) = client.started
-        assert orchestrator == "asked"
+        ((name, _, payload),) = client.started
+        assert name == orchestrator
         return dict(payload)
 
 
@@ -266,3 +266,12 @@ def test_rerun_all_pressed_on_github_asks_for_all_checks_of_the_change(buttons: 
     asked = buttons.started("check_suite", "rerequested")
     assert asked == asdict(Ask(HELPDESK, 1, 0, ALL, "sam", buttons.head, suite, asked["rerun"]))
     assert asked["rerun"].startswith(f"suite{suite}-2")
+
+
+def test_change_put_into_a_merge_queue_has_its_group_validated(buttons: Buttons) -> None:
+    """What GitHub asks checks of, read as GitHub tells it."""
+    (group,) = buttons.double.queue(HELPDESK, [1], by="sam")
+
+    assert buttons.started("merge_group", "checks_requested", "merge_group") == asdict(
+        GroupRequest(HELPDESK, group["head"], "main", group["branch"])
+    )

@@ -63,7 +63,7 @@ def changed(edge: Edge, **fields: Any) -> ChangeRecord:
     """Store what is known about change 7, whose validation failed and printed something."""
     known = ChangeRecord(samples.REPOSITORY, 7, title="Whole sentences", head=samples.SHA, instance=CHANGE)
     known = replace(known, state=ChangeState.FAILED, steps=(Step("validate", StageState.FAILED),), **fields)
-    edge.blobs.write_json(blob_names.change(known.repository, known.number), asdict(known))
+    edge.blobs.write_json(blob_names.change(known.repository, known.key), asdict(known))
     line = {"step": "pytest -q", "ok": False, "seconds": 2.5, "output_tail": "E  assert <b>1</b> == 2"}
     edge.blobs.write(blob_names.validation_results(CHANGE), f"{json.dumps(line)}\n".encode())
     return known
@@ -503,6 +503,21 @@ def test_earlier_validation_says_where_the_newest_is(edge: Edge) -> None:
     assert "/api/changes/acme.helpdesk/7" in answer.links()
     assert "E assert <b>1</b> == 2" in answer.text()
     assert "the newest reason" not in answer.text()
+
+
+def test_group_of_a_merge_queue_has_its_own_page(edge: Edge) -> None:
+    """Beside that of the change it ends with, which has the same number; no release carries a group."""
+    sha = "d" * 40
+    instance = f"group-acme.helpdesk-{sha}"
+    changed(edge, head=sha, instance=instance, title="Merge queue: #5, #7", group=True)
+    changed(edge)
+    edge.blobs.write_json(blob_names.carrier(samples.REPOSITORY, 7), {"release": samples.RELEASE})
+
+    answer = visit(edge, change_pages.change_validation, f"/api/changes/{instance}")
+
+    assert answer.title == "Merge queue: #5, #7"
+    assert "This validation is not the newest" not in answer.text()
+    assert f"/api/releases/{samples.RELEASE}" not in answer.links()
 
 
 @pytest.mark.parametrize(

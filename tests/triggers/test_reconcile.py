@@ -25,7 +25,7 @@ from devhost.github.server import Options
 from domain import blob_names, git_flow
 from domain.changes import ChangeRecord
 from domain.errors import Unavailable
-from domain.git_flow import EndChange, Push
+from domain.git_flow import EndChange, GroupEvent, Push
 from domain.models import ChangeRequest
 from domain.reconcile import Pass, Seen
 from settings import Branch, Settings
@@ -453,7 +453,7 @@ def take_up(world: World, pull: dict[str, Any], instance: str) -> None:
     """Let the change's story begin."""
     request = ChangeRequest(world.repository, pull["number"], pull["head"]["sha"], "d")
     record = ChangeRecord(world.repository, pull["number"], head=request.sha, instance=instance)
-    changes.take_up(world.blobs, request, record)
+    changes.take_up(world.blobs, record)
 
 
 def known(world: World, pull: dict[str, Any]) -> ChangeRecord:
@@ -701,3 +701,68 @@ def test_branches_with_strange_names_are_found(world: World, tmp_path: Path) -> 
     world.reconcile()
 
     assert [one["sha"] for one in world.started("scheduled_evaluation")] == [sha]
+
+
+def queue_up(world: World, base: str = "main", number: int = 7) -> str:
+    """Let a merge queue make a branch of its own, and return its head."""
+    parent = world.double.repository(world.repository)["heads"]["main"]
+    return world.push(f"gh-readonly-queue/{base}/pr-{number}-{parent}", base=parent)
+
+
+def test_group_of_a_merge_queue_that_nobody_told_of_is_validated_once(world: World) -> None:
+    """A queue waits for our status and throws its changes out without it. Looking again costs nothing."""
+    head, other = queue_up(world), queue_up(world, base="docs")
+    for _ in range(2):
+        world.reconcile()
+    world.asked()
+    world.reconcile()
+
+    (group,) = world.started("merge_group")
+    assert (group["sha"], group["base"]) == (head, "main")
+    assert other not in str(world.client.started)
+    assert {status for _, status in world.asked()} == {304}
+
+
+def test_group_that_a_webhook_told_of_is_not_validated_again(world: World) -> None:
+    """Whoever tells of it, it is the same commit."""
+    head = queue_up(world)
+    (branch,) = [name for name in world.double.repository(world.repository)["heads"] if name.startswith("gh-")]
+    told = GroupEvent(world.repository, branch, "main", head, "checks_requested", "d-1")
+    asyncio.run(dispatch.take(world.client, world.blobs, world.settings, told))
+    world.reconcile()
+
+    assert len(world.started("merge_group")) == 1
+
+
+def test_group_that_could_not_be_started_is_started_by_the_next_pass(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is asked for without its etag until everything on it was dealt with."""
+    queue_up(world)
+    world.client.trouble = RuntimeError("the task hub is away")
+    world.reconcile()
+    before = dict(world.seen().queue)
+    world.client.trouble = None
+    monkeypatch.setattr("triggers.start._LOST_AFTER", timedelta(0))
+    world.reconcile()
+
+    assert before == {}
+    assert len(world.started("merge_group")) == 1
+
+
+def test_group_that_left_the_queue_ends(world: World) -> None:
+    """Landed, taken out, or made anew under the same name: nobody waits for that commit any more."""
+    old, same_name = queue_up(world), queue_up(world, number=8)
+    world.reconcile()
+    for head in (old, same_name):
+        record = ChangeRecord(world.repository, 7, head=head, instance=f"group-{head}", group=True)
+        changes.take_up(world.blobs, record)
+    heads = world.double.repository(world.repository)["heads"]
+    branches = {head: name for name, head in heads.items() if name.startswith("gh-")}
+    world.double.delete_branch(world.repository, branches[old])
+    world.double.move_branch(world.repository, branches[same_name], world.first)
+    world.reconcile()
+
+    found = [changes.find(world.blobs, world.repository, head) for head in (old, same_name)]
+    assert [record and record.ended for record in found] == ["let go by the merge queue"] * 2
+    assert [group["sha"] for group in world.started("merge_group")] == [old, same_name, world.first]

@@ -70,7 +70,7 @@ def change_page(
     """
     current = instance in ("", record.instance)
     running = current and not record.ended and record.state in (ChangeState.WAITING, ChangeState.RUNNING)
-    url = change_url(record.repository, record.number)
+    url = change_url(record.repository, record.key)
     chip = Chip(_KINDS[record.state], record.state.value) if current else Chip("superseded", "an earlier validation")
     return ChangeView(
         title=f"Change #{record.number}",
@@ -99,8 +99,8 @@ def change_page(
     )
 
 
-def change_url(repository: str, number: int) -> str:
-    return f"{ROOT}/changes/{quote(repository.lower().replace('/', '.'), safe='')}/{number}"
+def change_url(repository: str, key: int | str) -> str:
+    return f"{ROOT}/changes/{quote(repository.lower().replace('/', '.'), safe='')}/{key}"
 
 
 def _steps(record: ChangeRecord) -> tuple[ChangeStepView, ...]:
