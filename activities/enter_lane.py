@@ -11,7 +11,7 @@ import azure.durable_functions as df
 from adapters import branch_order, connect, lanes, records
 from domain.branch_line import Place
 from domain.config import Environment
-from domain.lanes import Answer, Entry, Lane, Turn, enter
+from domain.lanes import Answer, Entry, Lane, Turn, enter, leave
 from domain.models import Outcome
 from domain.wire import read
 from settings import Settings, current
@@ -31,7 +31,7 @@ def enter_lane(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def ask(wanted: dict[str, Any], settings: Settings) -> Entry:
-    """Take a place in the lane, or in; a release that was ended meanwhile gives it back at once, and is told so."""
+    """Take a place in the lane, or in; a release that was ended or barred meanwhile gives it back, and is told so."""
     blobs, look = connect.blobs(settings), timedelta(seconds=settings.look_seconds)
     environment, turn = read(Environment, wanted["environment"]), read(Turn, wanted["turn"])
     entries: list[Entry] = []
@@ -50,4 +50,9 @@ def ask(wanted: dict[str, Any], settings: Settings) -> Entry:
     if record and record.outcome is not Outcome.RUNNING:
         lanes.free(blobs, wanted["repository"], turn.release)
         return Entry(Answer.BARRED, record.reason)
+    # Afterwards as well: whoever bars a release says so first, and then bars it in each lane that is there.
+    bar = None if turn.rollback else lanes.find_bar(blobs, turn.release)
+    if bar:
+        lanes.change(blobs, wanted["repository"], environment.name, lambda lane: leave(lane, turn.release))
+        return Entry(Answer.BARRED, bar.why)
     return entries[-1]

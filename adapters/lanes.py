@@ -40,10 +40,12 @@ def hold(blobs: Blobs, repository: str, environment: str, wanted: Hold) -> Lane:
 
 
 def bar(blobs: Blobs, repository: str, environments: Iterable[str], wanted: Bar) -> None:
-    """Let a release into none of these lanes any more, nor into any known one, until it is over and `free` is called.
+    """Let a release into none of these lanes any more, nor into any other, until it is over and `free` is called.
 
     Raises Conflict while it deploys to one of them; then it is barred from none.
     """
+    # First, and for the lanes that come: early on nobody knows which ones the release will want to enter.
+    blobs.write_json(blob_names.barred(wanted.release), asdict(wanted))
     places = dict.fromkeys((*environments, *(lane.environment for lane in all_lanes(blobs, repository))))
     try:
         for environment in places:
@@ -51,7 +53,14 @@ def bar(blobs: Blobs, repository: str, environments: Iterable[str], wanted: Bar)
     except Conflict:
         for environment in places:
             change(blobs, repository, environment, lambda lane: lanes.unbar(lane, wanted))
+        blobs.remove(blob_names.barred(wanted.release))
         raise
+
+
+def find_bar(blobs: Blobs, release: str) -> Bar | None:
+    """Return what bars a release from every lane, if anything does."""
+    kept = blobs.read_json(blob_names.barred(release))
+    return read_wire(Bar, kept) if kept else None
 
 
 def free(blobs: Blobs, repository: str, release: str) -> None:

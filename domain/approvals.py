@@ -178,8 +178,8 @@ def cannot_waive(debt: Debt | None, now: str) -> str:
         below = ", ".join(commit[:7] for commit in debt.on_top_of)
         return (
             f"This release stands on {below} (or GitHub did not say that it does not), whose evaluation is missing as "
-            "well, so its debt cannot be waived. It goes on when its full evaluation has passed; the nightly run pays the "
-            "debt."
+            "well, so its debt cannot be waived. It goes on when its full evaluation has passed; the nightly run pays "
+            "the debt."
         )
     return (
         f"The evaluation debt expired{f' at {debt.expires_at}' if debt else ''} and cannot be waived any more. "

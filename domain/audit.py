@@ -36,6 +36,7 @@ What = Literal[
     "deployed",
     "rolled-back",
     "rollback-asked",
+    "rollback-ended",
     "hold",
     "hold-lifted",
     "merged",

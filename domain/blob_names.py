@@ -134,6 +134,11 @@ def looks_for_change(release: str) -> str:
     return f"releases/{release}/looks-for-change.json"
 
 
+def barred(release: str) -> str:
+    """Name the mark that a release gets into no lane any more."""
+    return f"releases/{release}/barred.json"
+
+
 def beginning(release: str) -> str:
     """Name where the changes of a release begin."""
     return f"releases/{release}/beginning.json"

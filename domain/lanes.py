@@ -169,6 +169,17 @@ def forget(lane: Lane, release: str) -> Lane:
     return replace(left, barred=tuple(one for one in left.barred if one.release != release))
 
 
+def rollbacks(lane: Lane) -> tuple[str, ...]:
+    """Return the releases that somebody goes back to in the lane, or wants to."""
+    there: list[Holder | Waiting] = [*([lane.holder] if lane.holder else []), *lane.waiting]
+    return tuple(dict.fromkeys(one.release for one in there if one.rollback))
+
+
+def rollback_name(release: str, environment: str) -> str:
+    """Name the rollbacks to a release, but for their number."""
+    return f"{release}.rollback-{environment}"
+
+
 def occupy(deployment: Deployment, turn: Turn) -> Occupant:
     """Return what runs in an environment after a turn."""
     return Occupant(turn.release, turn.sha, turn.position, deployment.image, deployment.deployed_at, deployment.url)

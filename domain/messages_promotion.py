@@ -178,6 +178,14 @@ def gone_back(environment: str, by: str) -> str:
     return f"{environment} was rolled back to this release by {by}"
 
 
+def rollback_ended(environment: str) -> str:
+    """Say why a rollback was taken out of its lane."""
+    return (
+        f"the rollback was ended from outside before it left {environment}: see what runs there, and go back again if "
+        "it is not what should"
+    )
+
+
 def going_back(release: str, environment: str, again: bool) -> str:
     """Tell who asked for a rollback what happens now; `again`: it is under way already."""
     until = "Nobody is promoted to it until somebody lifts the hold."

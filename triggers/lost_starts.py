@@ -1,4 +1,4 @@
-"""What was claimed and never started is started; releases whose orchestration an operator ended are closed."""
+"""What was claimed and never started is started; what an operator ended is closed, and leaves its lanes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 import azure.durable_functions as df
 
-from adapters import closing, connect, records, release_index
+from adapters import audit, closing, connect, lanes, records, release_index
 from adapters.blobs import Blobs
 from domain import blob_names, reconcile
+from domain.audit import APP
 from domain.errors import Unavailable
+from domain.lanes import Lane, leave, rollback_name, rollbacks
+from domain.messages_promotion import rollback_ended
 from domain.models import ReleaseRecord
 from settings import Settings
 from triggers.answers import structured
-from triggers.start import start_once
+from triggers.start import next_number, runs, start_once
 
 log = logging.getLogger("drawbridge.reconcile")
 
@@ -23,10 +26,10 @@ _GIVEN_UP = timedelta(days=1)  # after which nobody is between noting a start an
 
 
 async def finish_starts(client: df.DurableOrchestrationClient, blobs: Blobs, settings: Settings) -> None:
-    """Start what was claimed and never started, and close releases whose orchestration is no more.
+    """Start what was claimed and never started, close releases and take out rollbacks whose orchestration is no more.
 
-    Looks at what was started since the last time, at the releases that run and at those whose end nobody was told,
-    not at all there ever were.
+    Looks at what was started since the last time, at the releases that run, at those whose end nobody was told, and at
+    the lanes, not at all there ever were.
     """
     now, noted = await asyncio.to_thread(blobs.written, blob_names.starting(""))
     for note, at in noted.items():
@@ -34,6 +37,9 @@ async def finish_starts(client: df.DurableOrchestrationClient, blobs: Blobs, set
             await asyncio.to_thread(blobs.remove, note)
     for release in await asyncio.to_thread(_not_done_with, blobs):
         await _see_carried_on(client, blobs, settings, release)
+    for lane in await asyncio.to_thread(lanes.all_lanes, blobs):
+        for release in rollbacks(lane):
+            await _see_left(client, blobs, lane, release)
 
 
 async def _finish(client: df.DurableOrchestrationClient, blobs: Blobs, instance: str, noted: timedelta) -> bool:
@@ -76,3 +82,28 @@ def _close(blobs: Blobs, settings: Settings, record: ReleaseRecord, reason: str)
     closed = closing.close_release(blobs, record, reason, by="drawbridge", at=at)
     closing.tell(blobs, connect.outbox(settings), closed, f"{settings.public_url}/api")
     structured(log, "closed", release=record.id, reason=closed.reason)
+
+
+async def _see_left(client: df.DurableOrchestrationClient, blobs: Blobs, lane: Lane, release: str) -> None:
+    """Take a rollback that is over out of its lane, unless what it began goes on: Durable ends no children with it."""
+    name = rollback_name(release, lane.environment)
+    number = await next_number(client, blobs, name)
+    ended, following = f"{name}-{number - 1}", f"{name}-{number}"
+    if not any([await runs(client, f"{ended}.{child}") for child in ("lane", "deploy")]):
+        await asyncio.to_thread(_take_out, blobs, lane, release, ended, following)
+
+
+def _take_out(blobs: Blobs, lane: Lane, release: str, ended: str, following: str) -> None:
+    taken_out: list[bool] = []
+
+    def step(found: Lane) -> Lane:
+        # Asked in here: the next one is claimed before it changes the lane, which would be its own by then.
+        left = found if blobs.exists(blob_names.claim(following)) else leave(found, release, rollback=True)
+        taken_out[:] = [left != found]
+        return left
+
+    lanes.change(blobs, lane.repository, lane.environment, step)
+    if taken_out[0]:
+        why = {"environment": lane.environment, "why": rollback_ended(lane.environment)}
+        audit.record(blobs, key=f"{ended}:ended", what="rollback-ended", who=APP, subject=release, details=why)
+        structured(log, "rollback ended", instance=ended, environment=lane.environment)

@@ -16,14 +16,14 @@ from adapters.blobs import Blobs
 from domain import blob_names, timeline
 from domain.approvals import clean_comment, sign_in_name
 from domain.errors import BadRequest, Conflict, DrawbridgeError, Forbidden, Unavailable
-from domain.lanes import Bar
+from domain.lanes import Bar, rollback_name
 from domain.messages_promotion import cancelled, going_back, nothing_to_go_back_to, short
 from domain.models import ApprovalRequest, Outcome, ReleaseRecord, Stage
 from settings import Settings, current
 from triggers import forms, rights
 from triggers.answers import action_of_people, done, structured
 from triggers.identity import Person
-from triggers.start import DUPLICATE, is_gone, runs, start_once
+from triggers.start import DUPLICATE, next_number, runs, start_once
 from triggers.traces import keep_refusal
 from triggers.views import Link, message_page, release_url
 
@@ -41,7 +41,9 @@ async def ask_for_rollback(req: func.HttpRequest, client: df.DurableOrchestratio
         blobs = connect.blobs(settings)
         fields = forms.read_fields(req, settings, who, rollback_action(release))
         wanted = await asyncio.to_thread(_want_rollback, blobs, settings, release, fields, who)
-        instance = await _next_rollback(client, blobs, release, wanted["environment"])
+        name = rollback_name(release, wanted["environment"])
+        # The first that is not over, so that a form sent twice is one rollback.
+        instance = f"{name}-{await next_number(client, blobs, name)}"
         decision = await start_once(client, blobs, "rollback", instance, wanted)
         await asyncio.to_thread(_trace_rollback, blobs, instance, wanted)
         structured(log, "rollback", decision=decision, instance=instance, principal=who.name)
@@ -113,14 +115,6 @@ def _want_rollback(
             raise BadRequest("Give a reason: everybody whose promotion is held reads it.")
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {"release": release, "environment": environment, "by": who.name, "reason": reason, "at": at}
-
-
-async def _next_rollback(client: df.DurableOrchestrationClient, blobs: Blobs, release: str, environment: str) -> str:
-    """Name the rollback to start: the first that is not over, so that a form sent twice is one rollback."""
-    number = 1
-    while await is_gone(client, blobs, instance := f"{release}.rollback-{environment}-{number}"):
-        number += 1
-    return instance
 
 
 def _trace_rollback(blobs: Blobs, instance: str, wanted: dict[str, str]) -> None:

@@ -79,6 +79,17 @@ async def is_gone(client: df.DurableOrchestrationClient, blobs: Blobs, instance:
     return age > (_LOST_AFTER if instance in _started.get(blobs, {}) else _FORGOTTEN_AFTER)
 
 
+async def next_number(client: df.DurableOrchestrationClient, blobs: Blobs, name: str) -> int:
+    """Number the first of `<name>-1`, `<name>-2`, … that is not over: it runs, or nobody has started it yet.
+
+    Raises Unavailable.
+    """
+    number = 1
+    while await is_gone(client, blobs, f"{name}-{number}"):
+        number += 1
+    return number
+
+
 def _remember(started: dict[str, None], instance: str) -> None:
     started[instance] = None
     if len(started) > _REMEMBERED:

@@ -11,7 +11,8 @@ from activities.leave_lane import leave_lane
 from adapters import closing, lanes, records
 from domain.branch_line import MOST_COMMITS
 from domain.config import Environment
-from domain.lanes import Occupant, Turn, occupy
+from domain.errors import Conflict
+from domain.lanes import Bar, Occupant, Turn, occupy
 from domain.models import Outcome
 from tests import samples
 from tests.activities.conftest import World, run
@@ -82,6 +83,27 @@ def test_rollback_whose_release_ends_meanwhile_says_what_runs_now(world: World) 
     assert lane.holder is None
     assert lane.current
     assert lane.current.release == world.record.id
+
+
+def test_release_that_was_barred_early_gets_into_no_lane_that_comes(world: World) -> None:
+    """It was being prepared, and prod had never been deployed to: nobody knew that it would want to go there."""
+    records.save_record(world.blobs, world.record)
+    lanes.bar(world.blobs, world.repository, (), Bar(world.record.id, "cancelled by maria", "now"))
+
+    assert enter(world) == "barred"
+    assert holder(world) == ""
+    assert enter(world, rollback=True) == "entered"
+
+
+def test_release_that_deploys_is_barred_from_no_lane_that_comes(world: World) -> None:
+    """Who wanted to cancel it was told that it is seen through."""
+    records.save_record(world.blobs, world.record)
+    enter(world)
+    with pytest.raises(Conflict, match="being deployed to prod right now"):
+        lanes.bar(world.blobs, world.repository, (), Bar(world.record.id, "cancelled by maria", "now"))
+
+    assert lanes.find_bar(world.blobs, world.record.id) is None
+    assert enter(world) == "entered"
 
 
 def occupied(world: World, sha: str, position: int) -> None:

@@ -14,14 +14,16 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.durable_functions.models.DurableOrchestrationStatus import DurableOrchestrationStatus
 
 from activities.end_release import end_release
-from adapters import connect, records, release_index
+from adapters import connect, lanes, records, release_index
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.errors import Unavailable
+from domain.lanes import Holder, Lane, Waiting
 from domain.models import Outcome, ReleaseRecord
 from domain.wire import read
 from settings import Settings
 from tests import samples
+from tests.fakes import audited
 from tests.triggers.edge import FakeDurable
 from triggers import lost_starts, start
 from triggers.lost_starts import finish_starts
@@ -122,7 +124,7 @@ def test_claim_of_before_the_orchestrator_was_written_down_is_a_release(
 def test_looking_costs_what_is_new_and_not_what_there_ever_was(
     app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Claims and records stay for ever: three requests say that nothing is new, however many there are."""
+    """Claims and records stay for ever: four requests say that nothing is new, however many there are."""
     requests: list[str] = []
     send = RequestsTransport.send
 
@@ -139,10 +141,11 @@ def test_looking_costs_what_is_new_and_not_what_there_ever_was(
     look(client, store, app)
 
     assert len(store.names("claims/")) == 21
-    starting, untold, read_head = requests[:3]
-    assert ("prefix=starting/" in starting, "prefix=untold/" in untold) == (True, True)
+    starting, untold, read_head, all_lanes = requests[:4]
+    listed = zip(("starting/", "untold/", "lanes/"), (starting, untold, all_lanes), strict=True)
+    assert all(f"prefix={what}" in asked for what, asked in listed)
     assert read_head == "releases.json"
-    assert ["claims/" in one for one in requests] == [False, False, False, True]  # the last one is this test's
+    assert ["claims/" in one for one in requests] == [False, False, False, False, True]  # the last one is this test's
 
 
 def test_start_is_noted_before_it_is_claimed(app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,3 +278,64 @@ def test_nothing_is_closed_while_durable_does_not_answer(app: Settings, store: B
         look(client, store, app)
 
     assert outcome(store)[0] is Outcome.RUNNING
+
+
+ROLLBACK, OTHER = f"{RELEASE}.rollback-prod-1", "release-older.rollback-prod-1"
+
+
+def going_back(blobs: Blobs) -> None:
+    """Let a rollback hold prod, and another one wait for it; a release waits behind them."""
+    for instance in (ROLLBACK, OTHER):
+        claim(blobs, instance, "rollback")
+    wait = Waiting("release-older", "a" * 40, 2, "", "", "2026-11-23T09:00:00Z", True, rollback=True)
+    waiting = (wait, Waiting("release-newer", "b" * 40, 9, "", "", "2026-11-23T09:00:00Z", True))
+    there = Lane(samples.REPOSITORY, "prod", holder=Holder(RELEASE, "", rollback=True), waiting=waiting)
+    lanes.change(blobs, samples.REPOSITORY, "prod", lambda _: there)
+
+
+def in_prod(blobs: Blobs) -> tuple[str, list[str]]:
+    """Return who deploys to prod, and who waits."""
+    lane = lanes.read(blobs, samples.REPOSITORY, "prod")
+    return lane.holder.release if lane.holder else "", [one.release for one in lane.waiting]
+
+
+def test_rollback_that_an_operator_ended_leaves_its_lane_and_that_is_audited(app: Settings, store: Blobs) -> None:
+    """Nobody would be let in any more, until somebody asked for it again."""
+    going_back(store)
+    client = Durable(**{ROLLBACK: "Terminated", OTHER: "Running"})
+    look(client, store, app, times=2)
+
+    assert in_prod(store) == ("", ["release-older", "release-newer"])
+    (trace,) = audited(store, "rollback-ended")
+    assert (trace["subject"], trace["details"]["environment"]) == (RELEASE, "prod")
+    assert trace["details"]["why"].startswith("the rollback was ended from outside before it left prod: see what runs")
+
+
+@pytest.mark.parametrize("going_on", [ROLLBACK, f"{ROLLBACK}.deploy", f"{ROLLBACK}.lane"])
+def test_rollback_keeps_its_lane_while_anything_of_it_goes_on(app: Settings, store: Blobs, going_on: str) -> None:
+    """Durable does not end with an instance what that has begun: two would deploy at once."""
+    going_back(store)
+    client = Durable(**{ROLLBACK: "Terminated", OTHER: "Running", going_on: "Running"})
+    look(client, store, app)
+
+    assert in_prod(store)[0] == RELEASE
+    assert audited(store, "rollback-ended") == []
+
+
+def test_lane_of_a_rollback_that_was_asked_for_again_is_its_own(app: Settings, store: Blobs) -> None:
+    """It is claimed before it begins, and finds itself in the lane."""
+    going_back(store)
+    claim(store, f"{RELEASE}.rollback-prod-2", "rollback")
+    client = Durable(**{ROLLBACK: "Terminated", OTHER: "Running"})
+    look(client, store, app)
+
+    assert in_prod(store)[0] == RELEASE
+
+
+def test_rollback_that_waits_and_was_ended_waits_no_more(app: Settings, store: Blobs) -> None:
+    """The page would show it for ever."""
+    going_back(store)
+    client = Durable(**{ROLLBACK: "Running", OTHER: "Terminated"})
+    look(client, store, app)
+
+    assert in_prod(store) == (RELEASE, ["release-newer"])

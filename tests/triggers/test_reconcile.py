@@ -483,6 +483,21 @@ def test_change_that_left_unseen_ends(world: World, act: str, why: str) -> None:
         assert [name for _, name, _ in world.client.started] == [instance, f"{instance}.2"]
 
 
+def test_change_that_was_closed_and_reopened_between_two_looks_starts_nothing(world: World) -> None:
+    """Nobody saw it closed: the result for its head stands."""
+    pull = world.open("sam/5-x")
+    world.reconcile()
+    _, instance, _ = world.client.started[-1]
+    take_up(world, pull, instance)
+    world.double.close(world.repository, pull["number"], "sam")
+    world.double.reopen(world.repository, pull["number"], "sam")
+    for _ in range(2):
+        world.reconcile()
+
+    assert [name for _, name, _ in world.client.started] == [instance]
+    assert not known(world, pull).ended
+
+
 def test_change_that_was_ended_by_a_late_event_comes_back(world: World) -> None:
     """Events come in any order: GitHub shows it open, so it is validated, once."""
     pull = world.open("sam/6-x")
