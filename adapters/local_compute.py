@@ -149,7 +149,7 @@ class LocalCompute:
         self._keep(starting := replace(known, phase=JobPhase.RUNNING, started=time.time(), process=None))
         process = processes.spawn(
             self._state,
-            [*self._command, str(directory)],
+            [*self._command, str(directory), *(["--sealed"] if known.job.sealed else [])],
             cwd=directory,
             env=worker_environment(directory / "home", {} if known.job.sealed else self._variables),
             log=directory / "log.txt",

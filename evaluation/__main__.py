@@ -45,6 +45,7 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
     run.set_defaults(run=_run)
     job = commands.add_parser("job", help="run the job in a directory")
     job.add_argument("directory", type=Path)
+    job.add_argument("--sealed", action="store_true", help="the code is a stranger's: wall it off")
     job.set_defaults(run=_run_job)
     return parser.parse_args(arguments)
 
@@ -52,7 +53,7 @@ def _read_arguments(arguments: list[str]) -> argparse.Namespace:
 def _run_job(options: argparse.Namespace) -> int:
     from evaluation.job import run_job  # noqa: PLC0415  each command imports what it needs: start-up counts
 
-    return 0 if run_job(options.directory) else 1
+    return 0 if run_job(options.directory, options.sealed) else 1
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.errors import DrawbridgeError, Invalid
+from evaluation import wall
 from evaluation.aggregation import run_aggregation
 from evaluation.pool import Crew
 from evaluation.shard import Progress, Shard, run_shard
@@ -50,10 +51,15 @@ class Directory:
         draft.replace(self.path / name)
 
 
-def run_job(path: Path) -> bool:
-    """Run the job in a directory and write its result.json last. Return whether it went well."""
+def run_job(path: Path, sealed: bool = False) -> bool:
+    """Run the job in a directory and write its result.json last. Return whether it went well.
+
+    A sealed job is a stranger's: it runs behind a wall, or not at all.
+    """
     directory = Directory(path)
     try:
+        if sealed:
+            wall.put_up(directory.path)
         job = directory.read_job()
         result = _kind(job["kind"])(directory, job["spec"])
     except DrawbridgeError as error:

@@ -423,6 +423,50 @@ def test_a_strangers_code_gets_no_secret_and_no_model(sealed, state, blobs, put_
     assert "s3cret-of-the-host" not in json.dumps(result)
 
 
+# What a fork's command tries with what it finds on the machine; each line says what came of it.
+BURGLAR = """
+import os, signal, sys
+host, state, code = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+def tried(what, act):
+    try:
+        act()
+        print(what, "worked")
+    except OSError as error:
+        print(what, error.strerror)
+tried("environment", lambda: open(f"/proc/{host}/environ").read())
+tried("memory", lambda: open(f"/proc/{host}/mem").read(1))
+tried("secrets", lambda: open(state + "/secrets.json").read())
+tried("settings", lambda: open(code + "/settings.py").read())
+tried("code", lambda: open(code + "/evaluation/summary.py", "a"))
+tried("signal", lambda: os.kill(host, 0))
+tried("own", lambda: open("/proc/self/environ").read())
+tried("files", lambda: open("made-here", "w"))
+"""
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_strangers_code_is_walled_off_from_the_host(sealed, state, blobs, put_snapshot, until, tmp_path):
+    """A fork's command cannot look into the host, though it is the same user, nor touch what others run next."""
+    state.mkdir(exist_ok=True)
+    (state / "secrets.json").write_text("s3cret")
+    command = f"python flows/chat/burglar.py {os.getpid()} {state} {ROOT}"
+    validation = Validation(commands=[command], sample="flows/chat/none.jsonl")
+    config = samples.CONFIG.model_copy(update={"validation": validation})
+    snapshot = put_snapshot(blobs, tmp_path, "first", burglar__py=BURGLAR)
+    entry = blobs.read_json(plan("change-1", snapshot, config, blobs, sealed))["validation"][0]
+    compute = LocalCompute(state, blobs, {}, 1)
+
+    compute.submit(wire.read(Job, entry["job"]))
+    until(lambda: compute.status(["change-1.validate"])[0].phase not in (JobPhase.QUEUED, JobPhase.RUNNING), 90)
+
+    said = compute.result("change-1.validate")["steps"][0]["output_tail"]
+    came_of = dict(line.split(" ", 1) for line in said.splitlines())
+    kept_out = {"environment", "memory", "secrets", "settings", "code"}
+    assert {what for what, came in came_of.items() if came == "Permission denied"} == (kept_out if sealed else set())
+    assert (came_of["signal"] == "Operation not permitted") is sealed
+    assert (came_of["own"], came_of["files"]) == ("worked", "worked")
+
+
 @pytest.mark.parametrize("step", range(1, 9))
 def test_a_host_killed_while_it_submits_has_the_job_run_once(
     compute, job, until, state, snapshot, azurite, killed_after, tmp_path, step
