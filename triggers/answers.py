@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -10,11 +11,13 @@ from urllib.parse import urlsplit
 
 import azure.functions as func
 
+from adapters import connect
 from domain.errors import DrawbridgeError, Unauthorized, Unavailable
 from settings import current
 from triggers.forms import wants_json
 from triggers.identity import Person, person, principal
 from triggers.render import HEADERS, render
+from triggers.traces import keep_foreign_form
 from triggers.views import message_page, sign_in_page
 
 TITLES = {
@@ -91,6 +94,7 @@ async def action_of_people(
         return await act(who)
     except DrawbridgeError as error:
         refused(log, error, event=event, path=urlsplit(req.url).path, principal=who.name if who else None)
+        await asyncio.to_thread(keep_foreign_form, connect.blobs(current()), error, who=who, of=event)
         if wants_json(req):
             return refusal(error)
         if isinstance(error, Unauthorized):

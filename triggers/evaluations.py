@@ -24,7 +24,7 @@ from triggers.answers import page, refusal, refusal_page, refused, structured
 from triggers.forms import read_fields, wants_json
 from triggers.identity import Person, person
 from triggers.start import start_once
-from triggers.traces import keep_refusal
+from triggers.traces import keep_foreign_form, keep_refusal
 from triggers.views import sign_in_page
 
 ACTION = "/api/evaluations"  # what forms post to
@@ -48,6 +48,7 @@ async def ask_for_evaluation(req: func.HttpRequest, client: df.DurableOrchestrat
         wanted = await asyncio.to_thread(_may_ask, fields, who, settings)
         request, decision = await start(client, connect.blobs(settings), wanted, who)
     except DrawbridgeError as error:
+        await asyncio.to_thread(keep_foreign_form, connect.blobs(settings), error, who=who, of="evaluation-asked")
         return _refuse(req, error, who)
     name = evaluation_id(request)
     url = f"{settings.public_url}/api/evaluations/{name}"

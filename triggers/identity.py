@@ -14,6 +14,10 @@ from domain.errors import Forbidden
 _GROUP_CLAIMS = frozenset({"groups", "http://schemas.microsoft.com/ws/2008/06/identity/claims/groups"})
 
 
+class ForeignForm(Forbidden):
+    """A form was sent in somebody's name from elsewhere than our pages; the person may know nothing of it."""
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody who is signed in: the sign-in name, and the Entra groups (object ids) that the sign-in names."""
@@ -38,18 +42,18 @@ def principal(headers: Mapping[str, str], authentication: bool) -> str | None:
 
 
 def refuse_cross_site(headers: Mapping[str, str], public_url: str) -> None:
-    """Raise Forbidden unless a form comes from one of our own pages."""
+    """Raise ForeignForm unless a form comes from one of our own pages."""
     refuse_foreign(headers, public_url)
     if not headers.get("origin"):
-        raise Forbidden("This form did not come from one of our pages. Open the page again and use its buttons.")
+        raise ForeignForm("This form did not come from one of our pages. Open the page again and use its buttons.")
 
 
 def refuse_foreign(headers: Mapping[str, str], public_url: str) -> None:
-    """Raise Forbidden when a browser says that another site sent this. Scripts say nothing about where they stand."""
+    """Raise ForeignForm when a browser says that another site sent this. Scripts say nothing about where they stand."""
     fetch_site = headers.get("sec-fetch-site")
     origin = headers.get("origin")
     if (fetch_site and fetch_site != "same-origin") or (origin and _origin(origin) != _origin(public_url)):
-        raise Forbidden("This form was sent from another site. Open the page itself and use its buttons.")
+        raise ForeignForm("This form was sent from another site. Open the page itself and use its buttons.")
 
 
 def _groups(encoded: str) -> frozenset[str]:

@@ -7,6 +7,7 @@ import hashlib
 from adapters import audit
 from adapters.blobs import Blobs
 from domain.errors import DrawbridgeError, Unavailable
+from triggers.identity import ForeignForm, Person
 
 
 def keep_refusal(
@@ -26,3 +27,12 @@ def keep_refusal(
         evidence=evidence,
         details={"of": of, "about": place, "reason": reason},
     )
+
+
+def keep_foreign_form(blobs: Blobs, error: DrawbridgeError, *, who: Person | None, of: str) -> None:
+    """Record that a form from elsewhere came in somebody's name, if that is what was refused.
+
+    Nothing of what it asked for: whoever made it may send many in the name of one person. Nothing without a name.
+    """
+    if who and isinstance(error, ForeignForm):
+        keep_refusal(blobs, error, place=f"form:{of}", who=who.name, subject=who.name, of=of)

@@ -81,7 +81,6 @@ async def take(
     """Record one vote, once, and ring for the orchestration that waits."""
     token = req.route_params["token"]
     try:
-        refuse_cross_site(req.headers, settings.public_url)
         blobs = connect.blobs(settings)
         case = await asyncio.to_thread(_believe_vote, req, settings, kind, blobs)
         vote, open_still = await asyncio.to_thread(_decide, req, case, settings, kind, blobs)
@@ -169,7 +168,9 @@ def _believe(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs
 def _believe_vote(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs) -> Case:
     """Check everything before a vote is taken, and keep who was refused with a link of ours."""
     try:
-        return _believe(req, settings, kind, blobs)
+        case = _believe(req, settings, kind, blobs)
+        refuse_cross_site(req.headers, settings.public_url)
+        return case
     except (Unauthorized, NotFound, Unavailable):
         raise  # no trace of links that are not ours: anybody could fill the audit log with them
     except DrawbridgeError as error:

@@ -370,7 +370,7 @@ def test_form_without_its_own_csrf_token_is_refused(edge: Edge, whose: str) -> N
     ],
 )
 def test_form_from_another_site_is_refused(edge: Edge, headers: dict[str, str], caplog: Any) -> None:
-    """Even with everything else right."""
+    """Even with everything else right. In whose name it came is kept, as of every refused vote."""
     asked = edge.open()
     token = edge.link(asked, "maria")
 
@@ -379,6 +379,23 @@ def test_form_from_another_site_is_refused(edge: Edge, headers: dict[str, str], 
     assert answer.status == 403
     assert edge.votes(asked) == {}
     assert refused(caplog)["link"] == f"{samples.RELEASE}~prod~0"
+    (trace,) = edge.audited("refusal")
+    assert (trace["who"], trace["subject"]) == ("maria@acme.example", samples.RELEASE)
+    assert trace["details"]["reason"] in answer.text()
+
+
+@pytest.mark.parametrize("link", ["ours", "made up"])
+def test_form_from_another_site_without_a_name_or_a_link_of_ours_leaves_no_trace(edge: Edge, link: str) -> None:
+    """Anybody could fill the audit log with them."""
+    asked = edge.open()
+    token = edge.link(asked, "maria")
+    form = edge.form(token, "maria")
+    sent = (token, None) if link == "ours" else (token[:-1] + "~", "maria")
+
+    answer = edge.send(*sent, form, origin="https://evil.example")
+
+    assert answer.status in {401, 404}
+    assert edge.audited("refusal") == []
 
 
 def test_evidence_altered_between_looking_and_deciding_voids_the_vote(edge: Edge, caplog: Any) -> None:

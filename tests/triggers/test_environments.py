@@ -33,10 +33,10 @@ def visit(edge: Edge, who: str | None = "maria") -> Answer:
 
 
 def lift(
-    edge: Edge, who: str, fields: dict[str, str] | None = None, repository: str = "acme.helpdesk", **more: Any
+    edge: Edge, who: str | None, fields: dict[str, str] | None = None, repository: str = "acme.helpdesk", **more: Any
 ) -> Answer:
     """Send the form, as the page made it for this person unless fields are given."""
-    fields = visit(edge, who).fields() if fields is None else fields
+    fields = visit(edge, who or "").fields() if fields is None else fields
     path = "/api/environments/acme.helpdesk/prod/lift"
     function = plain_function(environments.lift_hold)
     return edge.post(function, path, who, fields, repository=repository, environment="prod", **more)
@@ -107,6 +107,19 @@ def test_nobody_else_lifts_it_and_the_page_offers_it_to_nobody_else(edge: Edge) 
     assert lift(edge, "jonas", {}, script=True).status == 403
     assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").hold == HOLD
     assert [trace["who"] for trace in edge.audited("refusal")] == ["jonas@acme.example"]
+
+
+def test_form_from_another_site_lifts_nothing_and_is_kept_in_the_name_it_came_in(edge: Edge) -> None:
+    """The person is signed in and may know nothing of it; without a name nothing is kept."""
+    keep(edge, hold=HOLD)
+    form = visit(edge, "maria").fields()
+
+    answers = [lift(edge, who, form, origin="https://evil.example") for who in ("maria", None)]
+
+    assert [answer.status for answer in answers] == [403, 401]
+    assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").hold == HOLD
+    (trace,) = edge.audited("refusal")
+    assert (trace["who"], trace["details"]["of"]) == ("maria@acme.example", "lift")
 
 
 def test_hold_that_came_after_the_page_stays(edge: Edge) -> None:

@@ -201,16 +201,19 @@ def test_login_of_somebody_else_is_nobodys_sign_in_name(client: FakeDurable) -> 
     assert "the GitHub login of somebody else" in said(answer)["reason"]
 
 
-def test_form_of_another_site_is_refused(client: FakeDurable, app: Settings) -> None:
-    """With a page that says so; a script's JSON from another site too."""
+def test_form_of_another_site_is_refused(client: FakeDurable, app: Settings, blobs: Blobs) -> None:
+    """With a page that says so; a script's JSON from another site too. In whose name they came is kept, once."""
     form = send(client, app, WANTED, origin="https://evil.example", sec_fetch_site="cross-site")
     script = ask(client, origin="https://evil.example")
     unsealed = send(client, app, {**WANTED, "repository": "acme/helpdesk"}, who="jonas")
+    nobody = send(client, app, WANTED, who=None, origin="https://evil.example", sec_fetch_site="cross-site")
 
-    assert [form.status_code, script.status_code, unsealed.status_code] == [403, 403, 403]
+    assert [answer.status_code for answer in (form, script, unsealed, nobody)] == [403, 403, 403, 401]
     assert "from another site" in form.get_body().decode()
     assert "not valid any more" in unsealed.get_body().decode()
     assert client.started == []
+    (trace,) = audited(blobs, "refusal")
+    assert (trace["who"], trace["details"]["of"]) == (PEOPLE["maria"], "evaluation-asked")
 
 
 def test_form_of_somebody_who_is_not_signed_in_leads_to_the_sign_in(client: FakeDurable, app: Settings) -> None:
