@@ -38,6 +38,8 @@ def tell_change(payload: dict[str, Any]) -> dict[str, Any]:
 def tell(record: ChangeRecord, last: bool, site: str, outbox: Outbox) -> dict[str, Any]:
     """Keep first, then tell what is kept: somebody else may have added to it."""
     stored = changes.keep(outbox.blobs, record)
+    if stored.red:
+        changes.note_red(outbox.blobs, stored)
     if not over(stored, record.instance):
         publish(stored, site, outbox)
         return {"over": ""}

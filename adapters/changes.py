@@ -74,6 +74,34 @@ def end(blobs: Blobs, repository: str, key: int | str, why: str) -> bool:
     return True
 
 
+def note_red(blobs: Blobs, record: ChangeRecord) -> None:
+    """Let the change be found by its head when the checks turn green that it failed for."""
+    blobs.write(blob_names.red(record.repository, record.head, record.number), b"")
+
+
+def reds(blobs: Blobs, repository: str, sha: str = "") -> list[ChangeRecord]:
+    """List the changes that failed for required checks alone, of one head or of all."""
+    found = []
+    for note in blobs.names(blob_names.red(repository, sha)):
+        *_, head, number = note.split("/")
+        record = find(blobs, repository, number)
+        if record is None or record.head != head or record.ended:
+            blobs.remove(note)
+        elif record.red:
+            found.append(record)
+    return found
+
+
+def turn_green(blobs: Blobs, repository: str, sha: str, name: str) -> list[ChangeRequest]:
+    """Return what is to be validated again now that a check has succeeded: nothing while another one is red."""
+    again = []
+    for red in reds(blobs, repository, sha):
+        record = _change(blobs, repository, red.key, lambda kept, red=red: changes.turned_green(kept or red, name))  # type: ignore[misc]
+        if record.red == (name,):
+            again.append(ChangeRequest(repository, record.number, sha, "", record.attempt + 1, record.base))
+    return again
+
+
 def stop(blobs: Blobs, instance: str) -> None:
     """Mark the plans of a validation as cancelled: its jobs are ended at the next look."""
     for plan in (blob_names.validation_plan(instance), blob_names.plan(changes.syntax_id(instance))):

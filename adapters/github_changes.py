@@ -56,8 +56,9 @@ def checks_of(steady: Steady, place: Repository, sha: str, names: Collection[str
     """Find check runs, statuses and workflows of a commit by name; see GitHub.checks_of."""
     found = [*steady.call(lambda: list(_check_runs(place, sha))), *steady.call(lambda: list(_statuses(place, sha)))]
     found = [check for check in found if check.name in names]
-    if {check.name for check in found} < set(names):  # a workflow has another name than the check runs of its jobs
-        found += [check for check in _workflows(steady, place, sha) if check.name in names]
+    missing = {*names} - {check.name for check in found}
+    if missing:  # a workflow has another name than the check runs of its jobs
+        found += [check for check in _workflows(steady, place, sha) if check.name in missing]
     return tuple(found)
 
 

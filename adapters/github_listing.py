@@ -90,6 +90,11 @@ def head(ask: Look, repository: str, branch: str, etag: str) -> Answer:
     return Answer(sha(refs[0], "object.sha") if refs else "", answer.etag)
 
 
+def marks_paths(sha: str) -> tuple[str, str]:
+    """Return the lists of which one is another whenever a check of a commit ended or began again."""
+    return f"/commits/{sha}/check-runs?per_page={FULL_PAGE}", f"/commits/{sha}/status?per_page={FULL_PAGE}"
+
+
 def heads(refs: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """Return the branches of a list of refs with their shas."""
     return {need(ref, "ref", str).removeprefix("refs/heads/"): sha(ref, "object.sha") for ref in refs}

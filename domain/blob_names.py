@@ -119,6 +119,11 @@ def lanes(repository: str = "") -> str:
     return f"lanes/{_flat(repository)}/" if repository else "lanes/"
 
 
+def red(repository: str, sha: str = "", number: int | str = "") -> str:
+    """Name the note that a change may have failed at a head for required checks alone, or the prefix of many."""
+    return "/".join(str(part) for part in ("red", _flat(repository), sha, number) if part) + ("" if number else "/")
+
+
 def change(repository: str, key: int | str) -> str:
     """Name what is known about a pull request, by its number, or about a merge queue's group, by its head."""
     return f"changes/{_flat(repository)}/{key}.json"

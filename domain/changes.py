@@ -119,6 +119,7 @@ class ChangeRecord:
     forecast: tuple[str, ...] = ()  # what the release of this change will evaluate
     preview: OptOut | None = None  # what the policy says of the opt-out label while the change is open
     previewed: bool = False  # there has been such a label
+    red: tuple[str, ...] = ()  # the required checks that it failed for, and for nothing else
     problems: str = ""  # of the config that the change brings, one a line, as file:line: what is wrong
     updated_at: str = ""
     news: int = 0  # how often its story has told how it stands
@@ -259,6 +260,17 @@ def decided(checks: Sequence[Check]) -> bool:
     """Say whether nothing is to be waited for: one has failed, or all have passed."""
     states = {check.state for check in checks}
     return CheckState.FAILED in states or states <= {CheckState.PASSED}
+
+
+def red(checks: Sequence[Check]) -> tuple[str, ...]:
+    """Name the checks that have to turn green: those that failed, else all that did not come to an end in time."""
+    failed = tuple(check.name for check in checks if check.state is CheckState.FAILED)
+    return failed or tuple(check.name for check in checks if check.state is not CheckState.PASSED)
+
+
+def turned_green(stored: ChangeRecord, name: str) -> ChangeRecord:
+    """Return the record with one check less to wait for; the last one stays, until it is validated again."""
+    return replace(stored, red=tuple(one for one in stored.red if one != name) or stored.red)
 
 
 def touches_rules(files: Sequence[str]) -> bool:

@@ -105,6 +105,16 @@ class GroupEvent:
 
 
 @dataclass(frozen=True)
+class CheckPassed:
+    """A check has succeeded on a commit, the repository's own or another App's."""
+
+    repository: str
+    sha: str
+    name: str
+    delivery: str
+
+
+@dataclass(frozen=True)
 class OtherEvent:
     """A delivery that is well formed and starts nothing here, named for the log."""
 
@@ -113,7 +123,7 @@ class OtherEvent:
     delivery: str
 
 
-Event = Push | ChangeEvent | GroupEvent | CommentEvent | CheckEvent | SuiteEvent | OtherEvent
+Event = Push | ChangeEvent | GroupEvent | CommentEvent | CheckEvent | CheckPassed | SuiteEvent | OtherEvent
 
 
 @dataclass(frozen=True)
@@ -158,6 +168,15 @@ class LookAtLabel:
 
 
 @dataclass(frozen=True)
+class LookAgain:
+    """A check turned green: changes whose head this is, and that failed for nothing else, are validated again."""
+
+    repository: str
+    sha: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Ask:
     """Somebody asks for an evaluation or a validation, by a comment or a button; whether they may GitHub is asked."""
 
@@ -173,7 +192,15 @@ class Ask:
 
 
 Action = (
-    ReleaseRequest | ChangeRequest | GroupRequest | EvaluationRequest | EndChange | ToggleOptOut | LookAtLabel | Ask
+    ReleaseRequest
+    | ChangeRequest
+    | GroupRequest
+    | EvaluationRequest
+    | EndChange
+    | LookAgain
+    | ToggleOptOut
+    | LookAtLabel
+    | Ask
 )
 
 _VALIDATED_ON = {"opened", "reopened", "synchronize", "ready_for_review", "edited"}
@@ -200,20 +227,23 @@ def decide(event: Event, repositories: Collection[str], release_branch: str, dev
     branches = release_branch, develop_branch
     match replace(event, repository=name):
         case Push() as push:
-            return (_pushed(push, *branches),)
+            action = _pushed(push, *branches)
         case ChangeEvent() as change:
-            return (_changed(change, branches),)
+            action = _changed(change, branches)
         case GroupEvent() as group:
-            return (_grouped(group, branches),)
+            action = _grouped(group, branches)
         case CommentEvent() as comment:
-            return (_commented(comment),)
+            action = _commented(comment)
         case CheckEvent() as check:
-            return (_pressed(check),)
+            action = _pressed(check)
+        case CheckPassed() as passed:
+            action = LookAgain(name, passed.sha, passed.name)
         case SuiteEvent() as suite:
             again = f"suite{suite.id}-{_digits(suite.at)}"
-            return (Ask(name, suite.change, 0, ALL, suite.sender, suite.sha, suite.id, again),)
+            action = Ask(name, suite.change, 0, ALL, suite.sender, suite.sha, suite.id, again)
         case other:
             raise Ignored(f"event {other.name} starts nothing")
+    return (action,)
 
 
 def gone(repository: str, branch: str, release_branch: str) -> str:
@@ -390,9 +420,9 @@ def ask_key(ask: Ask) -> str:
 def ask_id(ask: Ask) -> str:
     """Name what a comment or a button asks for, and the instance that answers it.
 
-    Who is refused must not keep others from pressing Re-run, so that is one for each person.
+    Who is refused must not keep others from pressing a button, so that is one for each person.
     """
-    by = f"-{ask.by.lower()}" if ask.rerun else ""
+    by = f"-{ask.by.lower()}" if ask.check else ""
     return f"asked-{_flat(ask.repository)}-{ask_key(ask)}-{ask.kind}{by}"
 
 

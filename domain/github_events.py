@@ -11,6 +11,7 @@ from domain.git_flow import (
     REQUESTED,
     ChangeEvent,
     CheckEvent,
+    CheckPassed,
     CommentEvent,
     Event,
     GroupEvent,
@@ -159,8 +160,15 @@ def _comment(payload: Json, delivery: str) -> CommentEvent | None:
     return comment(need(payload, "comment", dict), repository, need(payload, "issue.number", int), delivery)
 
 
-def _check(payload: Json, delivery: str) -> CheckEvent | None:
+def _check(payload: Json, delivery: str) -> CheckEvent | CheckPassed | None:
     action = need(payload, "action", str)
+    if action == "completed" and find(payload, "check_run.conclusion", str) == "success":
+        return CheckPassed(
+            repository=need(payload, "repository.full_name", str),
+            sha=sha(payload, "check_run.head_sha"),
+            name=need(payload, "check_run.name", str),
+            delivery=delivery,
+        )
     if action == "requested_action":
         action = need(payload, "requested_action.identifier", str)
     elif action != "rerequested":

@@ -239,14 +239,13 @@ def checks_passed(checks: Sequence[Check]) -> str:
     return f"{', '.join(check.name for check in checks)} succeeded"
 
 
-def checks_failed(checks: Sequence[Check], hours: float) -> str:
+def checks_failed(checks: Sequence[Check], hours: float, group: bool = False) -> str:
     """Name each required check that did not succeed, with its link, and say what to do."""
     lines = [_check(check, hours) for check in checks if check.state is not CheckState.PASSED]
-    again = (
-        "Run again to green, they are not noticed by themselves: push again, or close and reopen the change (where "
-        "GitHub is polled, one pass later). Re-run on our check does it too, if Drawbridge is an App with webhooks."
+    again = "Re-run what failed by accident: once it is green this starts again by itself, within some minutes."
+    return "\n".join(
+        ["Required checks that did not succeed:", "", *(f"- {line}" for line in lines), *([] if group else ["", again])]
     )
-    return "\n".join(["Required checks that did not succeed:", "", *(f"- {line}" for line in lines), "", again])
 
 
 def checks_in_short(checks: Sequence[Check]) -> str:

@@ -13,7 +13,18 @@ from activities.fetch_snapshot import fetch_snapshot
 from activities.plan_validation import plan_validation
 from activities.read_config import read_config
 from domain import messages, messages_changes
-from domain.changes import CHECKS, CONFIG, SYNTAX, VALIDATE, ChangeFacts, ChangeRecord, ChangeState, Check, CheckState
+from domain.changes import (
+    CHECKS,
+    CONFIG,
+    SYNTAX,
+    VALIDATE,
+    ChangeFacts,
+    ChangeRecord,
+    ChangeState,
+    Check,
+    CheckState,
+    red,
+)
 from domain.config import Merge
 from domain.models import EvaluationSummary, Snapshot, StageState, Verdict
 from domain.wire import read
@@ -151,6 +162,7 @@ def await_checks(story: ChangeStory, look: float) -> Steps:
         story.fail(CHECKS, seen["error"])
     checks = [read(Check, check) for check in seen["checks"]]
     if any(check.state is not CheckState.PASSED for check in checks):
-        reason = messages_changes.checks_failed(checks, rules.checks_timeout / 3600)
+        story.record = replace(story.record, red=() if story.facts.group else red(checks))
+        reason = messages_changes.checks_failed(checks, rules.checks_timeout / 3600, story.facts.group)
         story.fail(CHECKS, messages_changes.checks_in_short(checks), reason)
     yield from story.step(CHECKS, StageState.PASSED, messages_changes.checks_passed(checks))

@@ -12,7 +12,8 @@ import azure.durable_functions as df
 from adapters import changes
 from adapters.blobs import Blobs
 from domain import git_flow
-from domain.git_flow import Action, Ask, EndChange, Event, GroupRequest, LookAtLabel, ToggleOptOut
+from domain.errors import Ignored
+from domain.git_flow import Action, Ask, EndChange, Event, GroupRequest, LookAgain, LookAtLabel, ToggleOptOut
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 from settings import Settings
 from triggers.start import start_once
@@ -48,10 +49,15 @@ async def take(
 
 
 async def act(client: df.DurableOrchestrationClient, blobs: Blobs, settings: Settings, action: Action) -> Answer:
-    """Do what an action asks for; asking again finds it done. Raises Unavailable."""
+    """Do what an action asks for; asking again finds it done. Raises Ignored when that is nothing, and Unavailable."""
     if isinstance(action, EndChange):
         await asyncio.to_thread(changes.end, blobs, action.repository, action.key, action.why)
         return Answer(ENDED)
+    if isinstance(action, LookAgain):
+        again = await asyncio.to_thread(changes.turn_green, blobs, action.repository, action.sha, action.name)
+        if not again:
+            raise Ignored(f"no change failed at {action.sha[:7]} for {action.name} alone")
+        return [await act(client, blobs, settings, request) for request in again][-1]
     if isinstance(action, ChangeRequest):
         # Which attempt this is depends on what ended before: reopened, ready again, forced back.
         action = await asyncio.to_thread(changes.begin, blobs, action)

@@ -23,8 +23,9 @@ from adapters import changes, connect, github_listing, github_seen
 from adapters.blobs import Blobs
 from adapters.github_listing import RECONCILED
 from domain import blob_names, git_flow, github_events, merge_queue, reconcile
+from domain.changes import CheckState, together
 from domain.errors import DrawbridgeError, Ignored, Invalid, NotFound, Unavailable
-from domain.git_flow import EndChange, Event, GroupEvent, Push
+from domain.git_flow import CheckPassed, EndChange, Event, GroupEvent, Push
 from domain.reconcile import Deliveries, Page, Pass, Seen
 from settings import Settings, current
 from triggers import dispatch
@@ -132,7 +133,7 @@ async def look_at(place: Place, now: datetime) -> bool:
     seen = await asyncio.to_thread(github_seen.load, place.blobs, name, Seen)
     before, used, later = seen, set[str](), False
     seen = replace(seen, trouble="")
-    for look in (_branches, _changes, _queues, _labels, _comments):
+    for look in (_branches, _changes, _queues, _checks, _labels, _comments):
         try:
             seen = await look(place, seen, used)
         except Later:
@@ -254,6 +255,24 @@ async def _queues(place: Place, seen: Seen, used: set[str]) -> Seen:
 
 def _group(place: Place, branch: str, head: str, action: str) -> Event:
     return GroupEvent(place.repository, branch, merge_queue.base_of(branch), head, action, RECONCILED)
+
+
+async def _checks(place: Place, seen: Seen, used: set[str]) -> Seen:
+    """Tell of required checks that turned green, on the heads of changes that failed for them."""
+    pages = dict(seen.pages)
+    for record in await asyncio.to_thread(changes.reds, place.blobs, place.repository):
+        news = False
+        for path in github_listing.marks_paths(record.head):
+            used.add(path)
+            answer = await _in_thread(place.ask, path, _etag(seen, path))
+            pages[path] = Page(answer.etag)
+            news = news or answer.data is not None
+        # Asked as the validation asks: read in another way, it might be started again for ever.
+        found = await _in_thread(place.github.checks_of, place.repository, record.head, record.red) if news else ()
+        for check in together(record.red, found):
+            if check.state is CheckState.PASSED:
+                await place.tell(CheckPassed(place.repository, record.head, check.name, RECONCILED))
+    return replace(seen, pages=pages)
 
 
 async def _labels(place: Place, seen: Seen, used: set[str]) -> Seen:

@@ -291,6 +291,24 @@ def test_end_of_a_change_nobody_knows_is_nothing(world: World) -> None:
     assert changes.find(world.blobs, world.repository, 4711) is None
 
 
+def test_change_that_failed_for_a_required_check_is_found_by_its_head(world: World) -> None:
+    """Until it was validated again, or pushed to."""
+    request = opened(world)
+    failed = {"state": ChangeState.FAILED, "red": ("ci",), "person": "needs-a-person"}
+    told(record_of(request), **failed)
+
+    (again,) = changes.turn_green(world.blobs, world.repository, request.sha, "ci")
+
+    assert (again.number, again.sha, again.attempt, again.base) == (request.number, request.sha, 2, "main")
+    assert "record" in taken_up(again)
+    assert changes.turn_green(world.blobs, world.repository, request.sha, "ci") == []
+    told(replace(record_of(again), news=1), **failed)
+    assert [record.attempt for record in changes.reds(world.blobs, world.repository)] == [2]
+    taken_up(replace(request, sha=world.double.push(world.repository, "alex/1-answer", {"b.md": "b"}, author="alex")))
+    assert changes.reds(world.blobs, world.repository) == []
+    assert world.blobs.names("red/") == []
+
+
 def foreseen(request: ChangeRequest, **rule: Any) -> Any:
     """Look at the label of a change by a policy."""
     config = samples.wire_config()

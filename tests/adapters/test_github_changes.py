@@ -185,6 +185,16 @@ def test_check_runs_statuses_and_workflows_are_found_by_name(world):
     assert checks(world, sha, "test", "lint", "CI", "nightly") == {"test": "passed", "lint": "passed", "CI": "passed"}
 
 
+def test_workflow_counts_only_where_nothing_else_has_its_name(world):
+    """Whatever else is asked for with it: a name that is green alone is green in company."""
+    sha = opened(world)["head"]["sha"]
+    world.double.report_check(world.repository, sha, "CI", "success")
+    world.double.report_workflow(world.repository, sha, "CI", "failure")
+
+    assert checks(world, sha, "CI") == {"CI": "passed"}
+    assert checks(world, sha, "CI", "nightly") == {"CI": "passed"}
+
+
 @pytest.mark.parametrize(
     ("conclusion", "state"),
     [

@@ -27,9 +27,11 @@ from domain.changes import (
     mergeable,
     over,
     planned,
+    red,
     take_up,
     together,
     touches_rules,
+    turned_green,
     with_step,
 )
 from domain.config import Config
@@ -212,6 +214,25 @@ def test_each_required_name_has_the_worst_check_of_that_name() -> None:
         failed,
         Check("lint", CheckState.MISSING),
     )
+
+
+def test_checks_to_turn_green_are_those_that_failed() -> None:
+    """Else those that did not come in time; what succeeded is none of them."""
+    passed, failed = Check("test", CheckState.PASSED), Check("lint", CheckState.FAILED)
+    late, never = Check("docs", CheckState.PENDING), Check("e2e", CheckState.MISSING)
+
+    assert red([passed, failed, late]) == ("lint",)
+    assert red([passed, late, never]) == ("docs", "e2e")
+
+
+def test_last_check_that_turned_green_stays_until_the_change_is_validated_again() -> None:
+    """So that whoever dies in between is followed by somebody who starts it."""
+    both = record(red=("test", "lint"))
+    one = turned_green(both, "lint")
+
+    assert one.red == ("test",)
+    assert turned_green(one, "test") == turned_green(one, "other") == one
+    assert take_up(one, record(attempt=2, instance="again")).red == ()
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,13 @@ from domain.git_flow import (
     Ask,
     ChangeEvent,
     CheckEvent,
+    CheckPassed,
     CommentEvent,
     EndChange,
     Event,
     GroupEvent,
     GroupRequest,
+    LookAgain,
     LookAtLabel,
     OtherEvent,
     Push,
@@ -91,6 +93,11 @@ def test_push_to_develop_starts_the_minimal_evaluation() -> None:
     assert action == EvaluationRequest(HELPDESK, SHA, "minimal", "continuous", asked_by="", key="push")
     assert isinstance(action, EvaluationRequest)
     assert evaluation_id(action) == f"continuous-acme.helpdesk-{SHA}-minimal-push"
+
+
+def test_check_that_succeeded_is_looked_up() -> None:
+    """Only the records say whether anybody waits for it."""
+    assert decided(CheckPassed(HELPDESK.upper(), SHA, "ci", "d-1")) == LookAgain(HELPDESK, SHA, "ci")
 
 
 def test_group_of_a_merge_queue_is_validated() -> None:

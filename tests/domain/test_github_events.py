@@ -12,6 +12,7 @@ from domain.errors import BadRequest
 from domain.git_flow import (
     ChangeEvent,
     CheckEvent,
+    CheckPassed,
     CommentEvent,
     Event,
     GroupEvent,
@@ -178,6 +179,13 @@ def test_check_knows_an_open_change_whose_head_it_is_on(pulls: Any, change: int 
     assert event.change == change
 
 
+def test_check_that_succeeded_is_told() -> None:
+    """Whoever's it is: a change may have failed for it."""
+    event = read("check_run", with_({**CHECK, "action": "completed"}, "check_run.conclusion", "success"))
+
+    assert event == CheckPassed("acme/helpdesk", SHA, "drawbridge/change", "d-1")
+
+
 def test_running_all_checks_again_is_typed() -> None:
     """The moment tells two presses apart."""
     event = read("check_suite", SUITE)
@@ -194,6 +202,10 @@ def test_running_all_checks_again_is_typed() -> None:
         ("issue_comment", {**COMMENT, "action": "edited"}, "issue_comment.edited"),
         ("issue_comment", {**COMMENT, "issue": {"number": 7}}, "issue_comment.created"),
         ("check_run", {**CHECK, "action": "completed"}, "check_run.completed"),
+        *(
+            ("check_run", with_({**CHECK, "action": "completed"}, "check_run.conclusion", end), "check_run.completed")
+            for end in ("failure", "skipped", "neutral", None)
+        ),
         ("check_suite", {**SUITE, "action": "completed"}, "check_suite.completed"),
         ("made_up", {"repository": None, "action": 7}, "made_up"),
     ],

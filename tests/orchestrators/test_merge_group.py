@@ -79,6 +79,16 @@ def test_group_waits_for_the_required_checks_on_its_own_head() -> None:
     assert steps(stage) == {"validate": "passed", "checks": "passed"}
 
 
+def test_group_whose_check_failed_is_not_started_again() -> None:
+    """The queue has thrown its change out by then, so nobody is told to run the check again."""
+    stage = queued(rules=CHECKED, required_checks=lambda _: {"checks": [{"name": "ci", "state": "failed"}]})
+
+    play(stage)
+
+    assert told(stage)["red"] == []
+    assert "by itself" not in told(stage)["reason"]
+
+
 def test_failed_group_says_how_its_change_comes_back() -> None:
     """A push alone does not put it into the queue again."""
     stage = queued(run_jobs=lambda _: [{"ok": False, "error": "`pytest -q` failed"}])

@@ -309,6 +309,26 @@ def test_required_check_that_never_comes_fails_by_name() -> None:
     assert steps(stage)["checks"] == "failed"
 
 
+def test_change_that_failed_for_required_checks_alone_names_them() -> None:
+    """When they turn green it is validated again; those that were still running are not waited for before that."""
+    seen = [{"name": "ci", "state": "failed"}, {"name": "lint", "state": "pending"}]
+    stage = stage_with(rules=CHECKED, required_checks=lambda _: {"checks": seen})
+
+    play(stage)
+
+    assert told(stage)["red"] == ["ci"]
+    assert "once it is green this starts again by itself" in told(stage)["reason"]
+
+
+def test_change_that_failed_for_more_waits_for_no_check() -> None:
+    """Its author has to push."""
+    stage = stage_with(rules=CHECKED, run_jobs=lambda _: [{"ok": False, "error": "`pytest -q` failed"}])
+
+    play(stage)
+
+    assert told(stage)["red"] == []
+
+
 def test_newer_push_supersedes_the_running_validation() -> None:
     """The jobs come back as cancelled; the story says by which commit, and blames nobody."""
     over = {"over": "superseded by bbbbbbb, which is validated instead"}

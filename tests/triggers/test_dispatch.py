@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
 from adapters import changes, connect
-from domain.changes import ChangeRecord
+from domain.changes import ChangeRecord, ChangeState
 from domain.errors import Ignored
-from domain.git_flow import Action, Ask, EndChange, GroupRequest, LookAtLabel, Push, ToggleOptOut
+from domain.git_flow import Action, Ask, EndChange, GroupRequest, LookAgain, LookAtLabel, Push, ToggleOptOut
 from domain.models import ChangeRequest, EvaluationRequest, ReleaseRequest
 from settings import Branch, Settings
 from tests.triggers.edge import ORIGIN, FakeDurable
@@ -76,6 +77,53 @@ def test_change_that_ended_and_comes_back_is_validated_again(app: Settings) -> N
     assert ended == Answer("ended")
     assert again == [f"{first.instance}.2"] * 2
     assert [name for _, name, _ in client.started] == [first.instance, f"{first.instance}.2"]
+
+
+def failed_for(app: Settings, number: int, *red: str, **fields: Any) -> None:
+    """Let a change have failed at SHA for required checks alone."""
+    record = ChangeRecord(HELPDESK, number, head=SHA, base="develop", instance="x", red=red)
+    changes.take_up(connect.blobs(app), replace(record, state=ChangeState.FAILED, **fields))
+    changes.note_red(connect.blobs(app), record)
+
+
+def turn_green(app: Settings, client: FakeDurable, name: str) -> str:
+    """Let a check of SHA have succeeded; say what became of that."""
+    try:
+        return asyncio.run(dispatch.act(client, connect.blobs(app), app, LookAgain(HELPDESK, SHA, name))).decision
+    except Ignored as ignored:
+        return str(ignored)
+
+
+def test_change_is_validated_again_when_the_check_that_it_failed_for_turns_green(app: Settings) -> None:
+    """Once for each conclusion, however often that is told; every change that has this head."""
+    client = FakeDurable()
+    failed_for(app, 7, "ci")
+    failed_for(app, 8, "ci", attempt=2)
+
+    assert [turn_green(app, client, "ci") for _ in range(2)] == ["started", "already started"]
+    started = {(payload["number"], payload["attempt"], payload["base"]) for _, _, payload in client.started}
+    assert started == {(7, 2, "develop"), (8, 3, "develop")}
+    assert sorted(name for _, name, _ in client.started)[0] == f"change-acme.helpdesk-7-{SHA}.2"
+
+
+def test_change_that_failed_for_two_checks_waits_for_both(app: Settings) -> None:
+    """In any order; the first one's success is not asked for again."""
+    client = FakeDurable()
+    failed_for(app, 7, "ci", "lint")
+    nothing = f"no change failed at {SHA[:7]} for lint alone"
+
+    assert [turn_green(app, client, name) for name in ("lint", "lint", "ci")] == [nothing, nothing, "started"]
+
+
+@pytest.mark.parametrize("fields", [{"ended": "closed"}, {"red": ()}, {"head": "c" * 40}])
+def test_change_that_does_not_wait_for_the_check_is_left_alone(app: Settings, fields: dict[str, Any]) -> None:
+    """Closed, validated again already, or pushed to."""
+    client = FakeDurable()
+    failed_for(app, 7, "ci", **fields)
+
+    assert turn_green(app, client, "ci") == f"no change failed at {SHA[:7]} for ci alone"
+    assert turn_green(app, client, "lint") == f"no change failed at {SHA[:7]} for lint alone"
+    assert client.started == []
 
 
 def test_event_is_decided_about_and_acted_upon(app: Settings) -> None:

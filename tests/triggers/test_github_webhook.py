@@ -15,14 +15,17 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+from adapters import changes, connect
 from adapters.github import GitHub
 from devhost.github.background import running
 from devhost.github.client import Client
 from devhost.github.rest import Access
 from devhost.github.server import Options
+from domain.changes import ChangeRecord
 from domain.errors import BadRequest, TooLarge, Unauthorized
 from domain.git_flow import ALL, VALIDATION, Ask, Event, GroupRequest, OtherEvent, Push, release_id
 from domain.messages_github import EVALUATE_FULLY, status_context
+from domain.models import ChangeRequest
 from domain.outbox import Button, Status
 from settings import Settings, current
 from tests.adapters.apps import APP, key_pair
@@ -275,3 +278,14 @@ def test_change_put_into_a_merge_queue_has_its_group_validated(buttons: Buttons)
     assert buttons.started("merge_group", "checks_requested", "merge_group") == asdict(
         GroupRequest(HELPDESK, group["head"], "main", group["branch"])
     )
+
+
+def test_required_check_run_again_to_green_validates_the_change_again(buttons: Buttons, app: Settings) -> None:
+    """What GitHub tells when another App's check ends well."""
+    record = ChangeRecord(HELPDESK, 1, head=buttons.head, base="main", instance="x", red=("unit tests",))
+    changes.take_up(connect.blobs(app), record)
+    changes.note_red(connect.blobs(app), record)
+    buttons.double.report_check(HELPDESK, buttons.head, "unit tests", "success")
+
+    asked = buttons.started("check_run", "completed", "pull_request")
+    assert asked == asdict(ChangeRequest(HELPDESK, 1, buttons.head, "", 2, "main"))

@@ -781,3 +781,53 @@ def test_group_that_left_the_queue_ends(world: World) -> None:
     found = [changes.find(world.blobs, world.repository, head) for head in (old, same_name)]
     assert [record and record.ended for record in found] == ["let go by the merge queue"] * 2
     assert [group["sha"] for group in world.started("merge_group")] == [old, same_name, world.first]
+
+
+def failed_for(world: World, *red: str) -> tuple[str, int]:
+    """Let an open change have failed for required checks alone, and be looked at; return its head and number."""
+    pull = world.open("sam/7-red")
+    world.reconcile()
+    head, number = str(pull["head"]["sha"]), int(pull["number"])
+    record = ChangeRecord(world.repository, number, head=head, base="develop", instance="x", red=red)
+    changes.take_up(world.blobs, record)
+    changes.note_red(world.blobs, record)
+    for name in red:
+        world.double.report_status(world.repository, head, name, "failure")
+    world.reconcile()
+    world.client.started.clear()
+    return head, number
+
+
+def test_required_check_that_turned_green_unseen_starts_the_validation_again(world: World) -> None:
+    """A status, which no webhook tells of; as long as nothing moves, looking costs nothing."""
+    head, number = failed_for(world, "ci")
+    world.asked()
+    world.reconcile()
+    unmoved = {status for _, status in world.asked()}
+    world.double.report_status(world.repository, head, "ci", "success")
+    for _ in range(2):
+        world.reconcile()
+
+    (request,) = world.started("pull_request")
+    assert (request["number"], request["sha"], request["attempt"]) == (number, head, 2)
+    assert unmoved == {304}
+
+
+@pytest.mark.parametrize("state", ["failure", "pending"])
+def test_required_check_that_is_not_green_starts_nothing(world: World, state: str) -> None:
+    """Also when another check of the same commit is."""
+    head, _ = failed_for(world, "ci")
+    world.double.report_status(world.repository, head, "other", "success")
+    world.double.report_status(world.repository, head, "ci", state)
+    world.reconcile()
+
+    assert world.client.started == []
+
+
+def test_check_with_a_red_namesake_is_not_green(world: World) -> None:
+    """The worst of them counts, as it does when the validation looks: else it would start and fail for ever."""
+    head, _ = failed_for(world, "ci")
+    world.double.report_check(world.repository, head, "ci", "success")
+    world.reconcile()
+
+    assert world.client.started == []
