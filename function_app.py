@@ -73,6 +73,7 @@ from orchestrators import (
     scheduled_evaluation,
     toggle,
 )
+from settings import look
 from triggers import (
     approval_links,
     change_pages,
@@ -90,6 +91,7 @@ from triggers import (
     timers,
 )
 
+look()
 app = df.DFApp()
 
 # Who calls in.

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from functools import cache
 from pathlib import Path
+from typing import TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.errors import DrawbridgeError
 
+Value = TypeVar("Value")
+log = logging.getLogger("drawbridge.settings")
+
 
 class SettingsError(DrawbridgeError):
-    """A setting is missing or cannot be used; the message names it."""
+    """Settings are missing or cannot be used; `wrong` has a sentence for each, which names it and what it expects."""
+
+    def __init__(self, *wrong: str) -> None:
+        super().__init__("; ".join(wrong))
+        self.wrong = wrong
 
 
 @dataclass(frozen=True)
@@ -63,36 +72,48 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
-        """Read and check all settings. Raises SettingsError naming the first that is missing or wrong."""
-        return cls(
-            repositories=tuple(_names(_need(env, "DRAWBRIDGE_REPOSITORIES"))),
-            release_branch=_branch(env, "DRAWBRIDGE_RELEASE_BRANCH", "main"),
-            develop_branch=_branch(env, "DRAWBRIDGE_DEVELOP_BRANCH", "develop"),
-            public_url=_need(env, "DRAWBRIDGE_PUBLIC_URL").rstrip("/"),
-            blobs=env.get("DRAWBRIDGE_BLOBS") or _need(env, "AzureWebJobsStorage"),
+        """Read and check all settings. Raises SettingsError naming each that is missing or wrong."""
+        wrong: list[str] = []
+
+        def read(reader: Callable[..., Value], *names: str) -> Value:
+            try:
+                return reader(env, *names)
+            except SettingsError as error:
+                wrong.extend(sentence for sentence in error.wrong if sentence not in wrong)
+                return cast(Value, "")  # nobody sees it: what is wrong is raised below
+
+        found = cls(
+            repositories=tuple(_names(read(_need, "DRAWBRIDGE_REPOSITORIES"))),
+            release_branch=read(_branch, "DRAWBRIDGE_RELEASE_BRANCH", "main"),
+            develop_branch=read(_branch, "DRAWBRIDGE_DEVELOP_BRANCH", "develop"),
+            public_url=read(_need, "DRAWBRIDGE_PUBLIC_URL").rstrip("/"),
+            blobs=env.get("DRAWBRIDGE_BLOBS") or read(_need, "AzureWebJobsStorage"),
             container=env.get("DRAWBRIDGE_CONTAINER", "drawbridge"),
-            webhook_secret=_secret(env, "DRAWBRIDGE_WEBHOOK_SECRET"),
-            link_secret=_secret(env, "DRAWBRIDGE_LINK_SECRET"),
+            webhook_secret=read(_secret, "DRAWBRIDGE_WEBHOOK_SECRET"),
+            link_secret=read(_secret, "DRAWBRIDGE_LINK_SECRET"),
             github_url=env.get("DRAWBRIDGE_GITHUB_URL", "https://api.github.com").rstrip("/"),
             github_token=env.get("DRAWBRIDGE_GITHUB_TOKEN", ""),
             github_app_id=env.get("DRAWBRIDGE_GITHUB_APP_ID", ""),
             github_app_key=env.get("DRAWBRIDGE_GITHUB_APP_KEY", ""),
-            people=_people(env),
+            people=read(_people),
             authentication=env.get("WEBSITE_AUTH_ENABLED", "").lower() == "true",
-            compute=_built(env, "DRAWBRIDGE_COMPUTE", "local", "azureml"),
-            registry=_built(env, "DRAWBRIDGE_REGISTRY", "local", "acr"),
-            web_app=_built(env, "DRAWBRIDGE_WEB_APP", "local", "app_service"),
+            compute=read(_built, "DRAWBRIDGE_COMPUTE", "local", "azureml"),
+            registry=read(_built, "DRAWBRIDGE_REGISTRY", "local", "acr"),
+            web_app=read(_built, "DRAWBRIDGE_WEB_APP", "local", "app_service"),
             state=Path(env.get("DRAWBRIDGE_STATE", ".drawbridge")).resolve(),
             worker_variables={
                 name: env[name] for name in _names(env.get("DRAWBRIDGE_WORKER_VARIABLES", "")) if name in env
             },
-            poll_seconds=_seconds(env, "DRAWBRIDGE_POLL_SECONDS", "30"),
-            look_seconds=_seconds(env, "DRAWBRIDGE_LOOK_SECONDS", "300"),
-            github_events=_one_of(env, "DRAWBRIDGE_GITHUB_EVENTS", "webhook", "poll"),
-            reconcile_seconds=_seconds(env, "DRAWBRIDGE_RECONCILE_SECONDS", "300"),
-            nightly_at=_time(env, "DRAWBRIDGE_NIGHTLY_AT", "01:00"),
-            timezone=_zone(env, "DRAWBRIDGE_TIMEZONE", "UTC"),
+            poll_seconds=read(_seconds, "DRAWBRIDGE_POLL_SECONDS", "30"),
+            look_seconds=read(_seconds, "DRAWBRIDGE_LOOK_SECONDS", "300"),
+            github_events=read(_one_of, "DRAWBRIDGE_GITHUB_EVENTS", "webhook", "poll"),
+            reconcile_seconds=read(_seconds, "DRAWBRIDGE_RECONCILE_SECONDS", "300"),
+            nightly_at=read(_time, "DRAWBRIDGE_NIGHTLY_AT", "01:00"),
+            timezone=read(_zone, "DRAWBRIDGE_TIMEZONE", "UTC"),
         )
+        if wrong:
+            raise SettingsError(*wrong)
+        return found
 
     def branches(self, repository: str) -> tuple[str, str]:
         """Return the release branch and the develop branch of a repository."""
@@ -103,6 +124,19 @@ class Settings:
 def current() -> Settings:
     """The settings of this process."""
     return Settings.from_env(os.environ)
+
+
+def look() -> None:
+    """Say in the log, one line each, what is wrong with the settings.
+
+    For the start of the app, which goes on: with functions that cannot be listed the host would serve nothing, and say
+    less. Each function refuses with the same words as long as anything is wrong.
+    """
+    try:
+        current()
+    except SettingsError as error:
+        for sentence in error.wrong:
+            log.error("%s. Until it is mended and the app restarted, nothing is released.", sentence)
 
 
 def _need(env: Mapping[str, str], name: str) -> str:

@@ -24,10 +24,12 @@ from rich.console import Console
 from adapters import processes
 from adapters.files import last_words
 from adapters.processes import ProcessRecord
+from devhost.environment import StartError, local_values
 from devhost.github.client import Client
 from devhost.ports import LOOPBACK, free_port, holder, is_free
 from devhost.sample_repository import MAIN, REPOSITORY
 from devhost.signals import later, no_interruption
+from settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 AZURITE = ROOT / "devhost" / "azurite" / "node_modules" / ".bin" / "azurite-blob"
@@ -146,6 +148,7 @@ class System:
 
     def _start_all(self) -> None:
         # The first three do not need each other; the app needs them all.
+        self._look_at_settings()
         first = [self._azurite(), self._model(), self._github()]
         for part in first:
             self._spawn(part)
@@ -249,6 +252,15 @@ class System:
             "MODEL_BASE_URL": f"http://{LOOPBACK}:{self._ports['model']}/v1",
             "MODEL_API_KEY": "local",
         }
+
+    def _look_at_settings(self) -> None:
+        # The app itself starts with wrong settings, and refuses whatever is asked of it.
+        known = {**os.environ, **self._settings()}
+        try:
+            local = {name: value for name, value in local_values(ROOT).items() if not known.get(name)}
+            Settings.from_env({**known, **local})
+        except (SettingsError, StartError) as error:
+            raise UpError(f"the settings cannot be used: {error}") from error
 
     def _secrets(self) -> dict[str, str]:
         """Return secrets of this state alone; they stay the same so that links survive a restart."""

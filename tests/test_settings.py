@@ -42,6 +42,21 @@ def test_a_missing_setting_is_named(name, value):
         Settings.from_env(env)
 
 
+def test_all_that_is_wrong_is_named_at_once():
+    """Whoever mends them does not start the app once for each."""
+    wrong = {"DRAWBRIDGE_LINK_SECRET": "", "DRAWBRIDGE_TIMEZONE": "Berlin", "DRAWBRIDGE_POLL_SECONDS": "soon"}
+
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_env({**NEEDED, **wrong})
+
+    assert refused.value.wrong == (
+        "DRAWBRIDGE_LINK_SECRET is not set: see local.settings.example.json for what it holds",
+        "DRAWBRIDGE_POLL_SECONDS is 'soon': expected a number of seconds above 0",
+        "DRAWBRIDGE_TIMEZONE is 'Berlin': expected a time zone such as Europe/Berlin",
+    )
+    assert str(refused.value) == "; ".join(refused.value.wrong)
+
+
 @pytest.mark.parametrize(
     ("name", "planned"),
     [

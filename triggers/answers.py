@@ -13,7 +13,7 @@ import azure.functions as func
 
 from adapters import connect
 from domain.errors import DrawbridgeError, Unauthorized, Unavailable
-from settings import current
+from settings import Settings, SettingsError, current
 from triggers.forms import wants_json
 from triggers.identity import Person, person, principal
 from triggers.render import HEADERS, render
@@ -73,10 +73,10 @@ async def page_for_people(
 ) -> func.HttpResponse:
     """Answer with what `show` makes, to people who are signed in; send everybody else to the sign-in."""
     path = urlsplit(req.url).path
-    if not principal(req.headers, current().authentication):
-        refused(log, Unauthorized("nobody is signed in"), event="page", path=path)
-        return page("sign_in_needed.html", sign_in_page(path), 401)
     try:
+        if not principal(req.headers, current().authentication):
+            refused(log, Unauthorized("nobody is signed in"), event="page", path=path)
+            return page("sign_in_needed.html", sign_in_page(path), 401)
         return await show()
     except DrawbridgeError as error:
         refused(log, error, event="page", path=path)
@@ -87,7 +87,32 @@ async def action_of_people(
     log: logging.Logger, req: func.HttpRequest, event: str, act: Callable[[Person], Awaitable[func.HttpResponse]]
 ) -> func.HttpResponse:
     """Answer with what `act` does for the person who is signed in, or refuse: with a page, or with JSON to a script."""
-    who = person(req.headers, current().authentication)
+
+    async def answer(settings: Settings) -> func.HttpResponse:
+        return await _action_of(person(req.headers, settings.authentication), log, req, event, act)
+
+    return await with_settings(log, req, event, answer)
+
+
+async def with_settings(
+    log: logging.Logger, req: func.HttpRequest, event: str, answer: Callable[[Settings], Awaitable[func.HttpResponse]]
+) -> func.HttpResponse:
+    """Answer with what `answer` does with the settings, or with what is wrong with them."""
+    try:
+        settings = current()
+    except SettingsError as error:
+        refused(log, error, event=event, path=urlsplit(req.url).path)
+        return refusal(error) if wants_json(req) else refusal_page(error)
+    return await answer(settings)
+
+
+async def _action_of(
+    who: Person | None,
+    log: logging.Logger,
+    req: func.HttpRequest,
+    event: str,
+    act: Callable[[Person], Awaitable[func.HttpResponse]],
+) -> func.HttpResponse:
     try:
         if who is None:
             raise Unauthorized("Sign in first: nobody is signed in.")

@@ -19,8 +19,8 @@ from domain.errors import BadRequest, DrawbridgeError, Forbidden, NotFound, Unau
 from domain.git_flow import evaluation_id
 from domain.models import EvaluationRequest
 from domain.schedules import ON_DEMAND, RUNNING
-from settings import Settings, current
-from triggers.answers import page, refusal, refusal_page, refused, structured
+from settings import Settings
+from triggers.answers import page, refusal, refusal_page, refused, structured, with_settings
 from triggers.forms import read_fields, wants_json
 from triggers.identity import Person, person
 from triggers.start import start_once
@@ -39,7 +39,10 @@ log = logging.getLogger("drawbridge.evaluations")
 @bp.durable_client_input(client_name="client")
 async def ask_for_evaluation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start {"repository", "kind", and "ref" or "commit"}; asked again while it runs, answer the one that runs."""
-    settings = current()
+    return await with_settings(log, req, "evaluation-asked", lambda settings: _ask(req, client, settings))
+
+
+async def _ask(req: func.HttpRequest, client: df.DurableOrchestrationClient, settings: Settings) -> func.HttpResponse:
     who = person(req.headers, settings.authentication)
     try:
         if who is None:

@@ -6,14 +6,14 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from adapters import connect, outbox
 from domain.errors import DrawbridgeError
-from settings import Settings, current
+from settings import Settings, SettingsError, current
 from triggers import reconcile
 
 bp = df.Blueprint()
@@ -23,11 +23,20 @@ log = logging.getLogger("drawbridge.health")
 @bp.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 async def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001 - the route hands it over by this name
     """Answer 200 when every check passes, else 503 with what each one says."""
-    settings = current()
+    try:
+        settings = current()
+    except SettingsError as error:
+        return _answer({"settings": (False, str(error))})
     names = list(CHECKS)
     results = await asyncio.gather(*(asyncio.to_thread(_check, CHECKS[name], settings) for name in names))
-    words = [result[1] for result in results]
-    body = {"ok": all(passed for passed, _ in results), "checks": dict(zip(names, words, strict=True))}
+    return _answer(dict(zip(names, results, strict=True)))
+
+
+def _answer(results: Mapping[str, tuple[bool, str]]) -> func.HttpResponse:
+    body = {
+        "ok": all(passed for passed, _ in results.values()),
+        "checks": {name: words for name, (_, words) in results.items()},
+    }
     return func.HttpResponse(json.dumps(body), status_code=200 if body["ok"] else 503, mimetype="application/json")
 
 

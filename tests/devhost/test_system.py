@@ -146,6 +146,21 @@ def test_a_busy_port_names_its_holder_and_a_way_out(tmp_path):
     assert processes.all(tmp_path / "state") == []
 
 
+def test_wrong_settings_end_the_start_before_anything_runs(tmp_path):
+    """`make up` prints what to mend and ends with status 1; the app itself would start and refuse everything."""
+    command = [sys.executable, "-m", "devhost.up", "--state", str(tmp_path), "--port", str(free_port(0))]
+    env = {**os.environ, "DRAWBRIDGE_TIMEZONE": "Berlin", "DRAWBRIDGE_NIGHTLY_AT": "one"}
+
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stdout == (
+        "✗ the settings cannot be used: DRAWBRIDGE_NIGHTLY_AT is 'one': expected hours and minutes such as 01:00; "
+        "DRAWBRIDGE_TIMEZONE is 'Berlin': expected a time zone such as Europe/Berlin\n"
+    )
+    assert processes.all(tmp_path) == []
+
+
 def test_two_cannot_share_one_state(tmp_path, monkeypatch):
     """The second start refuses instead of ending the processes of the first."""
     monkeypatch.setattr(System, "_start_all", lambda _self: None)

@@ -298,7 +298,7 @@ def test_identity_headers_count_for_nothing_without_the_platform(edge: Edge, mon
     asked = edge.open()
     token = edge.link(asked, "maria")
     form = edge.form(token, "maria")
-    monkeypatch.setattr(approval_links, "current", lambda: replace(edge.settings, authentication=False))
+    monkeypatch.setattr("triggers.answers.current", lambda: replace(edge.settings, authentication=False))
 
     answers = [edge.look(token, "maria"), edge.send(token, "maria", form)]
 
@@ -767,7 +767,7 @@ def test_storage_away_is_said_as_such(edge: Edge, monkeypatch: pytest.MonkeyPatc
     token = edge.link(asked, "maria")
     form = edge.form(token, "maria")
     nowhere = re.sub(r":\d+/devstoreaccount1", ":9/devstoreaccount1", edge.settings.blobs)
-    monkeypatch.setattr(approval_links, "current", lambda: replace(edge.settings, blobs=nowhere))
+    monkeypatch.setattr("triggers.answers.current", lambda: replace(edge.settings, blobs=nowhere))
 
     answer = edge.send(token, "maria", form)
 
