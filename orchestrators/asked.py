@@ -24,7 +24,7 @@ from orchestrators.retries import PATIENTLY
 
 bp = df.Blueprint()
 
-ALREADY = {"state": "ignored", "reason": "it runs again already"}
+ALREADY = {"state": "ignored", "reason": "it runs already"}
 
 
 @bp.orchestration_trigger(context_name="context")
@@ -48,7 +48,7 @@ def asked(context: df.DurableOrchestrationContext) -> Steps:
         return (yield from _validate(context, standing.validation))
     request = asks.requested(ask, standing)
     name = evaluation_id(request)
-    if ask.rerun and not (yield _claim(context, name)):
+    if ask.check and not (yield _claim(context, name)):
         return ALREADY
     yield context.call_activity_with_retry(answer_ask, PATIENTLY, {**about, "request": asdict(request)})
     return (yield context.call_sub_orchestrator("scheduled_evaluation", asdict(request), name))

@@ -305,9 +305,10 @@ def test_button_and_rerun_of_one_check_are_two_evaluations() -> None:
     assert ask_id(pressed) != ask_id(again)
 
 
-def test_who_is_refused_keeps_nobody_else_from_pressing_rerun() -> None:
+@pytest.mark.parametrize("button", ["rerequested", "evaluate-full"])
+def test_who_is_refused_keeps_nobody_else_from_pressing(button: str) -> None:
     """What it starts has one name, asking for it one for each person."""
-    asks = [decided(replace(OF_RELEASE, sender=name)) for name in ("stranger", "maria", "Maria")]
+    asks = [decided(replace(OF_RELEASE, action=button, sender=name)) for name in ("stranger", "maria", "Maria")]
     ids = [ask_id(ask) for ask in asks if isinstance(ask, Ask)]
     evaluations = {evaluation_id(requested(ask, Standing("write", SHA))) for ask in asks if isinstance(ask, Ask)}
 

@@ -93,15 +93,16 @@ def test_outage_of_github_only_delays_the_answer() -> None:
     assert len(stage.timers) == 1
 
 
-def test_check_runs_again_once_whoever_presses() -> None:
+@pytest.mark.parametrize(("rerun", "key"), [("rerun12", "rerun12"), ("", "check12")])
+def test_button_starts_it_once_whoever_presses(rerun: str, key: str) -> None:
     """The second press finds it claimed, and leaves it to the first."""
     stage = stage_with(standing())
-    fields = {"comment": 0, "check": 12, "sha": samples.SHA, "rerun": "rerun12"}
+    fields = {"comment": 0, "check": 12, "sha": samples.SHA, "rerun": rerun}
 
     states = [play(stage, **fields, by=by)["state"] for by in ("maria", "sam")]
 
     assert states == ["passed", "ignored"]
-    assert [one["instance"] for one in stage.payloads("claim_run")] == [NAME.replace("comment4711", "rerun12")] * 2
+    assert [one["instance"] for one in stage.payloads("claim_run")] == [NAME.replace("comment4711", key)] * 2
     assert [one["asked_by"] for one in stage.payloads("scheduled_evaluation")] == ["maria"]
 
 
