@@ -23,6 +23,7 @@ LATENCIES = ("latency_p50", "latency_p95")
 _GATE = re.compile(
     r"(?P<metric>[A-Za-z][\w.-]*)(?P<drop>\s+drop)?\s*(?P<sign>>=|<=|>|<)\s*(?P<limit>-?[0-9]+(\.[0-9]+)?)"
 )
+_INTERVAL = "95\N{NO-BREAK SPACE}% interval"
 _SIGNS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt}
 _WORDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
@@ -59,6 +60,13 @@ class Measured(Protocol):
     def latency_p50(self) -> float | None: ...
     @property
     def latency_p95(self) -> float | None: ...
+
+
+def interval_of(change: MetricChange) -> str:
+    """Write the interval of a change in brackets, after a space; nothing when there are too few rows."""
+    if change.low is None or change.high is None:
+        return ""
+    return f" ({_INTERVAL} of the change {_interval(change.low, change.high, '+')})"
 
 
 def parse_gate(text: str) -> Gate:
@@ -202,14 +210,19 @@ def _judge_metric(gate: Gate, measured: Measured) -> GateResult:
         rows = f"{metric.count} of {measured.scored} scored rows"
     if metric.low is None or metric.high is None:
         return _decided(gate, metric.mean, f"over {rows}")
-    return _decided(gate, metric.mean, f"over {rows}, 95 % interval {metric.low:.3f} to {metric.high:.3f}")
+    return _decided(gate, metric.mean, f"over {rows}, {_INTERVAL} {_interval(metric.low, metric.high)}")
 
 
 def _decided(gate: Gate, value: float, basis: str) -> GateResult:
     """The point estimate decides; the interval is there for the reader."""
     passed = gate.holds(value)
-    detail = f"{gate.metric} = {_shown(value, gate)}, expected {_WORDS[gate.sign]} {gate.limit:g} ({basis})"
+    numbers = f"{_shown(value, gate)}, expected {_WORDS[gate.sign]} {gate.limit:g}".replace("-", "\N{MINUS SIGN}")
+    detail = f"{gate.metric} = {numbers} ({basis})"
     return GateResult(gate.text, Verdict.PASSED if passed else Verdict.FAILED, detail)
+
+
+def _interval(low: float, high: float, sign: str = "") -> str:
+    return f"{low:{sign}.3f} to {high:{sign}.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _shown(value: float, gate: Gate) -> str:
@@ -254,12 +267,11 @@ def _worst_drop(change: MetricChange) -> float:
 
 def _drop_in_words(change: MetricChange) -> str:
     moved = "fell" if change.difference < 0 else "rose"
-    text = f"{change.name} {moved} by {abs(change.difference):.3f}, from {change.before:.3f} to {change.after:.3f}"
+    text = f"{change.name} {moved} by {abs(change.difference):.3f}, from {_interval(change.before, change.after)}"
     if change.difference == 0:
         text = f"{change.name} stayed at {change.after:.3f}"
     text += f" over {change.count} paired rows"
-    if change.low is not None and change.high is not None:
-        text += f" (95 % interval of the change {change.low:+.3f} to {change.high:+.3f})"
+    text += interval_of(change)
     if change.lost:
         text += f"; {change.lost} rows that the baseline scored have no score now, each counted as worth nothing"
     return text

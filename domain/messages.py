@@ -194,13 +194,16 @@ def _metric_table(summary: EvaluationSummary) -> str:
         return ""
     changes = {change.name: change for change in (summary.comparison.metrics if summary.comparison else ())}
     rows = [_metric_row(metric, changes.get(metric.name)) for metric in summary.metrics]
-    return "\n".join(["| metric | mean | 95 % interval | against the baseline |", "|---|---|---|---|", *rows])
+    return "\n".join(
+        ["| metric | mean | 95\N{NO-BREAK SPACE}% interval | against the baseline |", "|---|---|---|---|", *rows]
+    )
 
 
 def _metric_row(metric: Metric, change: MetricChange | None) -> str:
-    interval = f"{metric.low:.3f} – {metric.high:.3f}" if metric.low is not None and metric.high is not None else "–"
+    interval = f"{metric.low:.3f} to {metric.high:.3f}" if metric.low is not None and metric.high is not None else "–"
     delta = f"{change.difference:+.3f}" if change else "–"
-    return f"| {plain(metric.name)} | {metric.mean:.3f} | {interval} | {delta} |"
+    numbers = f"{metric.mean:.3f} | {interval} | {delta}".replace("-", "\N{MINUS SIGN}")
+    return f"| {plain(metric.name)} | {numbers} |"
 
 
 def _worse(summary: EvaluationSummary) -> str:

@@ -141,7 +141,7 @@ def _approval_pages() -> Iterator[Page]:
         ),
     ):
         yield f"approval-{name}", f"Page {what}", "approval.html", view
-    news = ("The evaluation debt was paid: the full evaluation passed.", "The full evaluation ran: passed, f1 0.583.")
+    news = ("The evaluation debt was paid: the full evaluation passed.", "The full evaluation ran: passed, f1 0.585.")
     again = replaced_page(data.approval_request(), news, yes, "/api/approvals/newest")
     yield "approval-replaced", "Link of an earlier round", "message.html", again
 

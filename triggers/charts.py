@@ -39,7 +39,7 @@ def interval(
     if threshold is not None:
         names.append("gate")
         chart.add("gate", [(threshold, bottom), (threshold, 2.6)], show_dots=False)
-    return _svg(chart, anchor, f"{metric.name}: mean with its 95 % interval", description, names)
+    return _svg(chart, anchor, f"{metric.name}: mean with its 95\N{NO-BREAK SPACE}% interval", description, names)
 
 
 def distribution(anchor: str, name: str, values: Sequence[float], before: Sequence[float] = ()) -> Markup:

@@ -118,8 +118,16 @@ def test_a_gate_that_would_never_do_what_it_says_is_refused(text, message):
 @pytest.mark.parametrize(
     ("gate", "expected", "detail"),
     [
-        ("f1 >= 0.45", PASSED, "f1 = 0.500, expected at least 0.45 (over 29 rows, 95 % interval 0.450 to 0.550)"),
-        ("f1 > 0.5", FAILED, "f1 = 0.500, expected more than 0.5 (over 29 rows, 95 % interval 0.450 to 0.550)"),
+        (
+            "f1 >= 0.45",
+            PASSED,
+            "f1 = 0.500, expected at least 0.45 (over 29 rows, 95\xa0% interval 0.450 to 0.550)",
+        ),
+        (
+            "f1 > 0.5",
+            FAILED,
+            "f1 = 0.500, expected more than 0.5 (over 29 rows, 95\xa0% interval 0.450 to 0.550)",
+        ),
         ("errors <= 0.04", PASSED, "errors = 0.033, expected at most 0.04 (1 of 30 rows ended in an error)"),
         ("errors <= 0.03", FAILED, "errors = 0.033, expected at most 0.03 (1 of 30 rows ended in an error)"),
         ("latency_p95 <= 2.5", PASSED, "latency_p95 = 2.500, expected at most 2.5 (in seconds)"),
@@ -171,7 +179,8 @@ def test_a_metric_over_some_of_the_rows_says_so():
     result = judged("f1 >= 0.45", summary(metrics=(Metric("f1", 20, 0.5, 0.4, 0.6),)))
 
     assert (
-        result.detail == "f1 = 0.500, expected at least 0.45 (over 20 of 29 scored rows, 95 % interval 0.400 to 0.600)"
+        result.detail
+        == "f1 = 0.500, expected at least 0.45 (over 20 of 29 scored rows, 95\xa0% interval 0.400 to 0.600)"
     )
 
 
@@ -190,8 +199,8 @@ def test_a_drop_within_the_margin_passes():
 
     assert result.verdict == PASSED
     assert result.detail == (
-        "f1 fell by 0.020, from 0.520 to 0.500 over 29 paired rows (95 % interval of the change -0.040 to +0.000): "
-        "a drop of more than 0.05 is ruled out"
+        "f1 fell by 0.020, from 0.520 to 0.500 over 29 paired rows "
+        "(95\xa0% interval of the change \u22120.040 to +0.000): a drop of more than 0.05 is ruled out"
     )
 
 

@@ -270,7 +270,7 @@ def gate_threshold(metric: str, gates: Sequence[GateResult]) -> float | None:
 def _caption(metric: Metric, threshold: float | None, before: float | None) -> str:
     parts = [f"{metric.name} {number(metric.mean)}"]
     if metric.low is not None:
-        parts.append(f"95 % interval {interval(metric.low, metric.high)}")
+        parts.append(f"95\N{NO-BREAK SPACE}% interval {interval(metric.low, metric.high)}")
     if before is not None:
         parts.append(f"baseline {number(before)}")
     if threshold is not None:

@@ -41,7 +41,7 @@ def test_chart_has_a_name_and_a_description():
 
     assert root.get("role") == "img"
     assert root.get("aria-labelledby") == "c1-title c1-desc"
-    assert root.find(f"{SVG}title[@id='c1-title']").text == "f1: mean with its 95 % interval"
+    assert root.find(f"{SVG}title[@id='c1-title']").text == "f1: mean with its 95\xa0% interval"
     assert root.find(f"{SVG}desc[@id='c1-desc']").text == "f1 0.500"
 
 
