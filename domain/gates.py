@@ -62,13 +62,6 @@ class Measured(Protocol):
     def latency_p95(self) -> float | None: ...
 
 
-def interval_of(change: MetricChange) -> str:
-    """Write the interval of a change in brackets, after a space; nothing when there are too few rows."""
-    if change.low is None or change.high is None:
-        return ""
-    return f" ({_INTERVAL} of the change {_interval(change.low, change.high, '+')})"
-
-
 def parse_gate(text: str) -> Gate:
     """Read a rule such as "f1 >= 0.45", "errors <= 0.02", "latency_p95 <= 3.0" or "f1 drop <= 0.05".
 
@@ -271,10 +264,16 @@ def _drop_in_words(change: MetricChange) -> str:
     if change.difference == 0:
         text = f"{change.name} stayed at {change.after:.3f}"
     text += f" over {change.count} paired rows"
-    text += interval_of(change)
+    text += _interval_of(change)
     if change.lost:
         text += f"; {change.lost} rows that the baseline scored have no score now, each counted as worth nothing"
     return text
+
+
+def _interval_of(change: MetricChange) -> str:
+    if change.low is None or change.high is None:
+        return ""
+    return f" ({_INTERVAL} of the change {_interval(change.low, change.high, '+')})"
 
 
 def _power(change: MetricChange) -> str:
