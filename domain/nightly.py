@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.commands import FULL
-from domain.gates import MINIMUM_PAIRS, interval_of
+from domain.gates import MINIMUM_PAIRS
 from domain.models import (
     Comparison,
     Debt,
@@ -186,5 +186,6 @@ def _certainly_fell(change: MetricChange) -> bool:
 def _fall(change: MetricChange) -> str:
     return (
         f"{change.name} fell by {-change.difference:.3f} since the last good night, from {change.before:.3f} to "
-        f"{change.after:.3f} over {change.count} paired rows{interval_of(change)}"
+        f"{change.after:.3f} over {change.count} paired rows (95 % interval of the change {change.low:+.3f} to "
+        f"{change.high:+.3f})"
     )
