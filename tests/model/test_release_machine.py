@@ -19,7 +19,6 @@ import functools
 import os
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 import pytest
@@ -30,58 +29,26 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from domain import approvals
 from domain.models import Verdict
 from tests.model import people
-from tests.model.engine import Functions
-from tests.model.hosting import Truth
+from tests.model.hosting import Truth, commit_of
 from tests.model.memory import Fault
 from tests.model.people import Form
+from tests.model.stories import (
+    CONFIGS,
+    DAY,
+    HOUR,
+    LABEL,
+    agree,
+    begin,
+    decide_all,
+    decide_on_old_pages,
+    deliver_all,
+    merge_change,
+)
 from tests.model.watch import Watch
-from tests.model.world import OPT_OUT, World
+from tests.model.world import World
 
 EXAMPLES = int(os.environ.get("DRAWBRIDGE_MODEL_EXAMPLES", "0"))
 STEPS = 60
-LABEL = "skip-e2e-evaluation"
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-RULES = """
-version: 1
-target: {promptflow: flows/chat}
-validate: {commands: ["pytest -q"], sample: data/sample.jsonl}
-evaluation:
-  columns: {question: "${data.question}"}
-  evaluators:
-    f1:
-      use: evaluators.exact:score
-      columns: {response: "${target.answer}", ground_truth: "${data.answer}"}
-  minimal: {data: data/minimal.jsonl, gates: ["f1 >= 0.45", "errors <= 0.02"]}
-  full: {data: data/full.jsonl, shards: 2, gates: ["f1 >= 0.45", "f1 drop <= 0.05"]}
-"""
-CONFIGS = {
-    "three environments": """
-opt_out: {label: skip-e2e-evaluation, forbidden_paths: ["flows/**"], expires_after: 7d}
-override: {people: [priya], expires_after: 1d}
-environments:
-  - {name: dev, watch: 1s}
-  - {name: nonprod, approvers: [maria, jonas], watch: 1s, expires_after: 2d}
-  - {name: prod, approvers: [maria, jonas, alex], approvals: 2, prevent_self_approval: true, watch: 1s,
-     expires_after: 3d}
-""",
-    "window and soak": """
-opt_out: {label: skip-e2e-evaluation, allowed: ["acme/leads", sam], expires_after: 2d}
-environments:
-  - {name: dev, watch: 1s}
-  - {name: nonprod, watch: 1s, soak: 3h}
-  - {name: prod, approvers: ["acme/managers"], watch: 1s, soak: 1d, expires_after: 2d, exclude_merger: true,
-     window: "Mon-Thu 09:00-16:00 Europe/Berlin"}
-""",
-    "nobody asks": """
-override: {people: [priya, maria], expires_after: 2d}
-environments:
-  - {name: dev, watch: 1s}
-  - {name: prod, watch: 1s}
-""",
-}
-TEAMS = {"acme/leads": ("maria", "alex"), "acme/managers": ("maria", "jonas")}
-
 picks = st.integers(0, 99)
 verdicts = st.sampled_from([Verdict.PASSED] * 3 + [Verdict.FAILED, Verdict.INCONCLUSIVE])
 truths = st.one_of(
@@ -101,45 +68,6 @@ authors = st.sampled_from(["alex", "sam"])
 mergers = st.sampled_from(["sam", "maria"])
 operators = st.sampled_from(["maria", "maria", "jonas", "priya"])
 everybody = st.sampled_from(["maria", "jonas", "priya", "alex", "sam"])
-
-
-@cache
-def functions() -> Functions:
-    """Return the app's own functions, found once."""
-    return Functions.of_app()
-
-
-@cache
-def beginning(kind: str) -> tuple[World, Watch]:
-    """Return a world in which two releases have reached production: the baseline, and one to go back to."""
-    world = World(RULES + CONFIGS[kind], functions(), TEAMS)
-    with world:
-        watch = Watch(world)
-        for message in ("The first release", "The second release"):
-            world.forge.push("main", "sam", message)
-            deliver_all(world)
-            for _ in range(30):
-                world.pass_time(6 * HOUR)
-                decide_all(world, watch)
-                if all(name.startswith("nightly-") for name in world.engine.running()):
-                    break
-        watch.check_ends()
-    return world, watch
-
-
-def deliver_all(world: World) -> None:
-    """Let every webhook arrive, in order; GitHub does not send again what was not taken."""
-    while world.forge.deliveries:
-        world.deliver(world.forge.deliveries.pop(0))
-
-
-def decide_all(world: World, watch: Watch, waives: bool = True) -> None:
-    """Let everybody who is asked agree, and waive debt where it is owed."""
-    for request in people.questions(world):
-        for person in request.approvers:
-            form = people.open_link(world, request, person)
-            if form:
-                people.send(world, watch, form, approvals.APPROVE, waives)
 
 
 def _stumble(fault: Fault | None) -> Callable[[World, int], None]:
@@ -215,12 +143,7 @@ class ReleaseMachine(RuleBasedStateMachine):
 
     @initialize(kind=st.sampled_from(sorted(CONFIGS)))
     def begin(self, kind: str) -> None:
-        before, watched = beginning(kind)
-        self.world = World(RULES + CONFIGS[kind], functions(), TEAMS)
-        self.world.__enter__()
-        self.world.adopt(before)
-        self.watch = Watch(self.world)
-        self.watch.adopt(watched)
+        self.world, self.watch = begin(kind)
         self.forms: list[Form] = []
 
     def go_on(self, then: str) -> None:
@@ -244,13 +167,7 @@ class ReleaseMachine(RuleBasedStateMachine):
     )
     def merge_a_change(self, world: World, truth: Truth, author: str, merger: str, skips: str, arrives: bool) -> None:
         """A change is opened, perhaps labelled, and merged to main."""
-        body = OPT_OUT.format(tick=" " if skips == "unticked" else "x")
-        path = "flows/chat/notes.md" if skips == "flows" else "docs/notes.md"
-        number = len(world.forge.pulls)
-        pull = world.forge.open_change(f"{author}/1-notes", "main", author, body, {path: f"{number % 4}"})
-        if skips:
-            world.forge.label(pull.number, LABEL, True, author)
-        world.truths[world.forge.merge(pull.number, merger)] = truth
+        merge_change(world, truth, author, merger, skips)
         if arrives:
             deliver_all(world)
 
@@ -306,10 +223,35 @@ class ReleaseMachine(RuleBasedStateMachine):
         for form in (self.outdated() if old else []) or [self.forms[pick % len(self.forms)]]:
             people.send(world, self.watch, form, approvals.APPROVE if approve else approvals.REJECT, waives)
 
-    @step(waives=st.booleans())
-    def everybody_agrees(self, world: World, waives: bool) -> None:
-        """Whoever is asked agrees."""
-        decide_all(world, self.watch, waives)
+    @step(waives=st.booleans(), times=st.integers(1, 3))
+    def everybody_agrees(self, world: World, waives: bool, times: int) -> None:
+        """Whoever is asked agrees, and again where the next environment asks: before a night has paid what is owed."""
+        agree(world, self.watch, times, waives)
+
+    @precondition(lambda self: bool(self.world.running("approval")))
+    @step(pick=picks, approve=st.sampled_from([True, True, False]), waives=st.booleans())
+    def decide_on_what_is_gone(self, world: World, pick: int, approve: bool, waives: bool) -> None:
+        """Everybody opens the link, an opt-out is withdrawn while they read, and they send what lies open."""
+        asked = [one for one in people.questions(world) if one.environment != approvals.OVERRIDE]
+        if asked:
+            decision = approvals.APPROVE if approve else approvals.REJECT
+            decide_on_old_pages(world, self.watch, asked[pick % len(asked)], decision, waives)
+
+    @precondition(lambda self: bool(self.fell_short()))
+    @step(pick=picks, by=authors)
+    def skip_what_failed(self, world: World, pick: int, by: str) -> None:
+        """Somebody opts out after the verdict, which did not suit them, and all go on as if it had passed."""
+        pulls = self.fell_short()
+        world.forge.label(pulls[pick % len(pulls)], LABEL, True, by)
+        deliver_all(world)
+        world.pass_time(2 * HOUR)
+        agree(world, self.watch, times=2, override=False)
+
+    def fell_short(self) -> list[int]:
+        """Return the merged changes without the label whose release runs although its full evaluation did not pass."""
+        forge, running = self.world.forge, {commit_of(name) for name in self.world.running("release")}
+        short = running & self.watch.fell_short()
+        return [n for n, pull in forge.pulls.items() if pull.merge_sha in short and LABEL not in forge.labels(n)]
 
     def outdated(self) -> list[Form]:
         """Return the open pages about which something else is asked now."""

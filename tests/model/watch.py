@@ -259,6 +259,10 @@ class Watch:
             self._check_final(name)
         self._keep_verdicts()
 
+    def fell_short(self) -> set[str]:
+        """Return the commits whose full evaluation did not pass."""
+        return set(self._fell_short)
+
     def _keep_verdicts(self) -> None:
         """Remember what full evaluations came to, whatever becomes of their results."""
         for name in self.world.stored.names("evaluations/"):
@@ -278,8 +282,16 @@ class Watch:
             self._outcomes.get(name, outcome) == outcome, f"{name} ended as {self._outcomes.get(name)} before"
         )
         self._seen[name] = found[1]
+        if outcome == "rejected":
+            self._check_rejected(name.split("/")[1])
         if outcome != "running":
             self._outcomes[name] = outcome
+
+    def _check_rejected(self, release: str) -> None:
+        """Somebody objected to what is asked, and not to what was asked before."""
+        environments = [one.name for one in self.config(release).environments]
+        votes = [vote for name in environments for vote in self._counted(release, name)]
+        self._require(any(vote.decision == approvals.REJECT for vote in votes), f"nobody objected to {release}")
 
     def check_ends(self) -> None:
         """Look at what must hold when nothing happens any more: every commit has one outcome, and it was told."""
