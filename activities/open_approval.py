@@ -86,7 +86,7 @@ def ask(request: ApprovalRequest, evidence: Evidence, blobs: Blobs) -> tuple[App
     door = blob_names.approval_outcome(before.release, before.environment, before.round)
     blobs.create_json(door, {"decision": "replaced", "round": following.round})
     voided = sorted({vote.approver for vote in records.read_votes(blobs, before)}, key=str.casefold)
-    asked = _store(following, evidence, blobs)
+    # Recorded before it is stored: a run that ends between the two would take what is stored for recorded.
     audit.record(
         blobs,
         key=f"{request.release}:{request.environment}:round-{following.round}",
@@ -96,7 +96,7 @@ def ask(request: ApprovalRequest, evidence: Evidence, blobs: Blobs) -> tuple[App
         evidence=wanted.digest,
         details={"environment": request.environment, "void": ", ".join(voided), "before": before.digest},
     )
-    return asked, voided
+    return _store(following, evidence, blobs), voided
 
 
 def team_members(environment: Environment, github: GitHub) -> dict[str, str]:

@@ -10,13 +10,15 @@ import pytest
 
 import settings
 from activities.open_approval import open_approval
-from adapters import github_origin, records
+from adapters import audit, github_origin, records
 from domain import approvals, blob_names, debts, timeline
 from domain.config import Environment
+from domain.errors import Unavailable
 from domain.models import ApprovalRequest, Evidence, OptOut, Vote
 from domain.wire import read
 from tests import samples
 from tests.activities.conftest import AT, World, run
+from tests.fakes import audited
 
 PROD = {
     "name": "prod",
@@ -162,6 +164,28 @@ def test_new_evidence_is_a_new_round_and_voids_the_votes_on_the_old_one(world: W
     assert world.blobs.read_json(blob_names.evidence(first.release, "prod", 1))["evaluations"] != []
     again = ask(world)
     assert (again["request"]["round"], again["voided"]) == (2, [])
+
+
+def test_new_evidence_is_recorded_also_by_the_run_that_comes_after_a_failed_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored already is not asked anew, so what made votes void has to stand in the audit log by then."""
+    first = asked(world)
+    vote = Vote("maria", "maria@acme.example", "approve", "", first.digest, AT)
+    world.blobs.create_json(blob_names.vote(first.release, "prod", 1, vote.principal), asdict(vote))
+    world.record = timeline.add_evaluation(world.record, samples.summary("full"))
+    with monkeypatch.context() as broken:
+        broken.setattr(audit, "record", fail)
+        assert "retry_after" in ask(world)
+
+    second = asked(world)
+
+    (trace,) = audited(world.blobs, "new-evidence")
+    assert (trace["evidence"], trace["details"]["void"]) == (second.digest, "maria")
+
+
+def fail(*_: Any, **__: Any) -> None:
+    raise Unavailable("storage is away")
 
 
 def test_same_evidence_keeps_the_links_and_only_changes_who_waits(world: World) -> None:
