@@ -31,11 +31,12 @@ def conclude_evaluation(payload: dict[str, Any]) -> dict[str, Any]:
     blobs = connect.blobs(current())
     if any(job["error"] == "cancelled" for job in payload["jobs"]):
         return {"cancelled": True}
-    # A verdict, once given, stays: a second run of this activity finds it.
-    kept = blobs.read_json(blob_names.summary(payload["id"]))
+    # A verdict, once given, stays: a second run of this activity finds it, also one at the same time.
+    name = blob_names.summary(payload["id"])
+    kept = blobs.read_json(name)
     if kept is None:
-        kept = asdict(conclude(payload["id"], payload["jobs"], seconds, now, blobs))
-        blobs.write_json(blob_names.summary(payload["id"]), kept)
+        blobs.create_json(name, asdict(conclude(payload["id"], payload["jobs"], seconds, now, blobs)))
+        kept = blobs.read_json(name)
     durations.keep(blobs, kept["repository"], kept["kind"], kept["id"], kept["seconds"])
     trace(kept, blobs)
     return {"summary": kept}

@@ -18,7 +18,7 @@ from adapters.blobs import Blobs
 from adapters.records import read_snapshot_file
 from domain import blob_names
 from domain.errors import Invalid
-from domain.models import Verdict
+from domain.models import EvaluationSummary, Verdict
 from domain.wire import digest_of
 from tests import samples
 from tests.activities.conftest import World, run
@@ -182,6 +182,24 @@ def test_verdict_is_audited_once_with_the_digest_of_what_is_stored(world: World)
     assert trace["evidence"] == digest_of(kept)
     assert (trace["details"]["verdict"], trace["details"]["kind"]) == ("passed", "minimal")
     assert trace["details"]["gates"].startswith("f1 >= 0.45: passed (")
+
+
+def test_of_two_verdicts_at_once_the_first_one_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An activity may run twice at the same time, and a release must not be told two verdicts."""
+    evaluation = f"{samples.RELEASE}.minimal"
+    ours = replace(samples.summary("minimal"), id=evaluation)
+    kept = json.loads(json.dumps(asdict(replace(ours, seconds=1.0))))
+
+    def overtaken(*_: Any) -> EvaluationSummary:
+        world.blobs.write_json(blob_names.summary(evaluation), kept)
+        return replace(ours, seconds=2.0)
+
+    monkeypatch.setattr("activities.conclude_evaluation.conclude", overtaken)
+
+    answer = run(conclude_evaluation, {"id": evaluation, "jobs": [], "started_at": NOW.isoformat()})
+
+    assert answer == {"summary": kept}
+    assert world.blobs.read_json(blob_names.summary(evaluation)) == kept
 
 
 def test_first_evaluation_has_nothing_to_compare_with(blobs: Blobs) -> None:
