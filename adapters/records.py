@@ -21,9 +21,7 @@ from domain.schedules import CONTINUOUS, NIGHTLY, ON_DEMAND, EvaluationRecord
 from domain.wire import read
 
 NO_RELEASE = "There is no release of this name. A merge to the release branch starts one."
-ROWS_KEPT = 128  # evaluations whose shown rows are kept in memory
 log = logging.getLogger("drawbridge.releases")
-_rows: dict[tuple[Blobs, str, frozenset[str]], tuple[dict[str, Any], ...]] = {}
 
 
 def save_record(blobs: Blobs, record: ReleaseRecord) -> ReleaseRecord:
@@ -107,17 +105,9 @@ def rows_behind(blobs: Blobs, evaluations: Iterable[EvaluationSummary]) -> dict[
     return found
 
 
+@lru_cache(maxsize=128)  # evaluations that are over, whose rows never change; pages show them every few seconds
 def _rows_of(blobs: Blobs, evaluation: str, ids: frozenset[str]) -> tuple[dict[str, Any], ...]:
-    """Read some rows of an evaluation that is over: they never change, and pages show them every few seconds."""
-    key = blobs, evaluation, ids
-    if key not in _rows:
-        rows = tuple(row for row in read_rows(blobs, evaluation) if row["id"] in ids)
-        if not rows:
-            return ()  # they may come yet
-        if len(_rows) >= ROWS_KEPT:
-            _rows.pop(next(iter(_rows)))
-        _rows[key] = rows
-    return _rows[key]
+    return tuple(row for row in read_rows(blobs, evaluation) if row["id"] in ids)
 
 
 def read_votes(blobs: Blobs, request: ApprovalRequest, number: int | None = None) -> list[Vote]:
