@@ -62,6 +62,11 @@ def page(template: str, view: Any, status: int = 200, headers: dict[str, str] | 
     return func.HttpResponse(render(template, view), status_code=status, headers={**HEADERS, **(headers or {})})
 
 
+def refreshes(req: func.HttpRequest) -> bool:
+    """Say whether a page is to load itself again; `?refresh=off` stops that for its reader."""
+    return bool(req.params.get("refresh") != "off")
+
+
 def refusal_page(error: DrawbridgeError) -> func.HttpResponse:
     """Tell a person what is wrong and what to do."""
     view = message_page(TITLES.get(error.status, "That did not work"), str(error), status=error.status)

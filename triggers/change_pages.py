@@ -15,7 +15,7 @@ from adapters.blobs import Blobs
 from domain import blob_names
 from domain.errors import NotFound
 from settings import current
-from triggers.answers import page, page_for_people
+from triggers.answers import page, page_for_people, refreshes
 from triggers.views import change_page
 
 _OF_CHANGE = re.compile(r"change-(.+)-([0-9]{1,10})-[0-9a-f]{40}(?:\.[0-9]+)?")
@@ -31,7 +31,7 @@ async def change_details(req: func.HttpRequest) -> func.HttpResponse:
 
     async def show() -> func.HttpResponse:
         place = req.route_params["repository"], req.route_params["number"]
-        return await asyncio.to_thread(_change, connect.blobs(current()), *place, "", _refresh(req))
+        return await asyncio.to_thread(_change, connect.blobs(current()), *place, "", refreshes(req))
 
     return await page_for_people(log, req, show)
 
@@ -44,7 +44,7 @@ async def change_validation(req: func.HttpRequest) -> func.HttpResponse:
         instance = req.route_params["id"]
         found = _OF_CHANGE.fullmatch(instance) or _OF_GROUP.fullmatch(instance)
         place = (found[1], found[2]) if found else ("", "")
-        return await asyncio.to_thread(_change, connect.blobs(current()), *place, instance, _refresh(req))
+        return await asyncio.to_thread(_change, connect.blobs(current()), *place, instance, refreshes(req))
 
     return await page_for_people(log, req, show)
 
@@ -64,7 +64,3 @@ def _change(blobs: Blobs, repository: str, key: str, instance: str, refresh: boo
         refresh=refresh,
     )
     return page("change.html", view)
-
-
-def _refresh(req: func.HttpRequest) -> bool:
-    return bool(req.params.get("refresh") != "off")

@@ -20,7 +20,7 @@ from domain.models import EvaluationSummary
 from domain.schedules import EvaluationRecord
 from domain.wire import read
 from settings import current
-from triggers.answers import page, page_for_people
+from triggers.answers import page, page_for_people, refreshes
 from triggers.fresh import Fresh
 from triggers.release_pages import live_progress
 from triggers.views import evaluation_page, evaluation_running_page, release_list_page
@@ -34,7 +34,7 @@ lists: Fresh[func.HttpResponse] = Fresh()  # the same for everybody who is signe
 async def releases(req: func.HttpRequest) -> func.HttpResponse:
     """List the releases, newest first, one page of them."""
 
-    number, refresh = _number(req), _refresh(req)
+    number, refresh = _number(req), refreshes(req)
 
     async def show() -> func.HttpResponse:
         blobs = connect.blobs(current())
@@ -56,7 +56,7 @@ async def evaluation_report(req: func.HttpRequest, client: df.DurableOrchestrati
             return report
         record = await asyncio.to_thread(_running, blobs, name)
         progress = await live_progress(client, [f"{record.instance}:shards"])
-        view = evaluation_running_page(record, datetime.now(UTC), progress, refresh=_refresh(req))
+        view = evaluation_running_page(record, datetime.now(UTC), progress, refresh=refreshes(req))
         return page("evaluation_running.html", view)
 
     return await page_for_people(log, req, show)
@@ -101,7 +101,3 @@ def _number(req: func.HttpRequest) -> int:
     """Read which page is wished for; what is no number is page 1."""
     number = req.params.get("page", "1")
     return int(number) if re.fullmatch("[0-9]{1,6}", number) else 1
-
-
-def _refresh(req: func.HttpRequest) -> bool:
-    return bool(req.params.get("refresh") != "off")

@@ -20,7 +20,7 @@ from domain.lanes import Lane
 from domain.models import ReleaseRecord
 from settings import Settings, current
 from triggers import evaluations, forms, releases_api, rights
-from triggers.answers import page, page_for_people
+from triggers.answers import page, page_for_people, refreshes
 from triggers.identity import Person, person
 from triggers.views import Ask, FormLink, Round, Surroundings, release_page, validation_page
 from triggers.voting import own_number
@@ -43,8 +43,7 @@ async def release_details(req: func.HttpRequest, client: df.DurableOrchestration
             live_progress(client, running_instances(record)),
             asyncio.to_thread(_surroundings, blobs, settings, record, who),
         )
-        refresh = req.params.get("refresh") != "off"
-        view = release_page(record, datetime.now(UTC), replace(around, progress=progress), refresh=refresh)
+        view = release_page(record, datetime.now(UTC), replace(around, progress=progress), refresh=refreshes(req))
         return page("release.html", view)
 
     return await page_for_people(log, req, show)
