@@ -12,17 +12,15 @@ import azure.functions as func
 from adapters import connect
 from adapters.blobs import Blobs
 from domain import blob_names
-from domain.errors import DrawbridgeError, Unavailable
+from domain.errors import DrawbridgeError
 from domain.git_flow import nightly_id
 from domain.schedules import due
 from settings import Settings, current
 from triggers.answers import refused, structured
-from triggers.start import start_once
+from triggers.start import runs, start_once
 
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.nightly")
-
-_AT_WORK = {"Running", "Pending", "ContinuedAsNew", "Suspended"}  # what Durable calls an instance that has not ended
 
 
 @bp.timer_trigger(arg_name="timer", schedule="0 */15 * * * *")
@@ -57,7 +55,7 @@ async def start_night(
         await asyncio.to_thread(blobs.create_json, name, {"date": str(night), "instance": ""})
         structured(log, "nightly", decision="begins with the next date", **about)
         return
-    if started["instance"] and await _at_work(client, started["instance"]):
+    if started["instance"] and await runs(client, started["instance"]):
         structured(log, "nightly", decision="waits", before=started["instance"], **about)
         return
     instance = nightly_id(repository, str(night))
@@ -65,11 +63,3 @@ async def start_night(
     decision = await start_once(client, blobs, "nightly", instance, work)
     await asyncio.to_thread(blobs.write_json, name, {"date": str(night), "instance": instance})
     structured(log, "nightly", decision=decision, instance=instance, **about)
-
-
-async def _at_work(client: df.DurableOrchestrationClient, instance: str) -> bool:
-    try:
-        status = await client.get_status(instance)
-    except Exception as error:  # the SDK has no narrower class
-        raise Unavailable(f"nobody knows whether {instance} has ended: Durable does not answer") from error
-    return bool(status) and getattr(status.runtime_status, "name", "") in _AT_WORK
