@@ -15,21 +15,18 @@ import azure.functions as func
 from adapters import audit, connect
 from adapters.blobs import Blobs
 from domain import blob_names, schedules
-from domain.errors import BadRequest, DrawbridgeError, Forbidden, NotFound, Unauthorized, Unavailable
+from domain.errors import BadRequest, Forbidden, NotFound
 from domain.git_flow import evaluation_id
 from domain.models import EvaluationRequest
 from domain.schedules import ON_DEMAND, RUNNING
-from settings import Settings
-from triggers.answers import page, refusal, refusal_page, refused, structured, with_settings
+from settings import Settings, current
+from triggers.answers import action_of_people, structured
 from triggers.forms import read_fields, wants_json
-from triggers.identity import Person, person
-from triggers.start import start_once
-from triggers.traces import keep_foreign_form, keep_refusal
-from triggers.views import sign_in_page
+from triggers.identity import Person
+from triggers.start import runs, start_once
+from triggers.traces import keep_refusal
 
 ACTION = "/api/evaluations"  # what forms post to
-
-_ENDED = {"Completed", "Failed", "Canceled", "Terminated"}  # what Durable calls an instance that has ended
 
 bp = df.Blueprint()
 log = logging.getLogger("drawbridge.evaluations")
@@ -39,27 +36,21 @@ log = logging.getLogger("drawbridge.evaluations")
 @bp.durable_client_input(client_name="client")
 async def ask_for_evaluation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     """Start {"repository", "kind", and "ref" or "commit"}; asked again while it runs, answer the one that runs."""
-    return await with_settings(log, req, "evaluation-asked", lambda settings: _ask(req, client, settings))
 
-
-async def _ask(req: func.HttpRequest, client: df.DurableOrchestrationClient, settings: Settings) -> func.HttpResponse:
-    who = person(req.headers, settings.authentication)
-    try:
-        if who is None:
-            raise Unauthorized("Sign in to start an evaluation.")
+    async def act(who: Person) -> func.HttpResponse:
+        settings = current()
         fields = read_fields(req, settings, who, ACTION)
         wanted = await asyncio.to_thread(_may_ask, fields, who, settings)
         request, decision = await start(client, connect.blobs(settings), wanted, who)
-    except DrawbridgeError as error:
-        await asyncio.to_thread(keep_foreign_form, connect.blobs(settings), error, who=who, of="evaluation-asked")
-        return _refuse(req, error, who)
-    name = evaluation_id(request)
-    url = f"{settings.public_url}/api/evaluations/{name}"
-    structured(log, "evaluation-asked", decision=decision, evaluation=name, principal=who.name)
-    if not wants_json(req):
-        return func.HttpResponse(status_code=303, headers={"Location": url})
-    body = {"evaluation": name, "url": url, "decision": decision}
-    return func.HttpResponse(json.dumps(body), status_code=202, mimetype="application/json")
+        name = evaluation_id(request)
+        url = f"{settings.public_url}/api/evaluations/{name}"
+        structured(log, "evaluation-asked", decision=decision, evaluation=name, principal=who.name)
+        if not wants_json(req):
+            return func.HttpResponse(status_code=303, headers={"Location": url})
+        body = {"evaluation": name, "url": url, "decision": decision}
+        return func.HttpResponse(json.dumps(body), status_code=202, mimetype="application/json")
+
+    return await action_of_people(log, req, "evaluation-asked", act)
 
 
 def read_request(fields: Mapping[str, str], who: Person, settings: Settings) -> EvaluationRequest:
@@ -138,11 +129,7 @@ async def _has_ended(client: df.DurableOrchestrationClient, blobs: Blobs, reques
     record = await asyncio.to_thread(blobs.read_json, blob_names.evaluation_record(name))
     if record and record["state"] != RUNNING:
         return True
-    try:
-        status = await client.get_status(name)
-    except Exception as error:  # the SDK has no narrower class
-        raise Unavailable(f"nobody knows whether {name} still runs: ask again") from error
-    return bool(status) and getattr(status.runtime_status, "name", "") in _ENDED
+    return await runs(client, name) is False
 
 
 def _keep(blobs: Blobs, request: EvaluationRequest, who: Person) -> None:
@@ -164,12 +151,3 @@ def _configured(name: str, settings: Settings) -> str:
         if repository.lower() == name.lower():
             return repository
     raise NotFound(f"Repository {name[:140]!r} is not configured here: expected {', '.join(settings.repositories)}.")
-
-
-def _refuse(req: func.HttpRequest, error: DrawbridgeError, who: Person | None) -> func.HttpResponse:
-    refused(log, error, event="evaluation-asked", principal=who.name if who else None)
-    if wants_json(req):
-        return refusal(error)
-    if isinstance(error, Unauthorized):
-        return page("sign_in_needed.html", sign_in_page("/api/releases", "start an evaluation"), 401)
-    return refusal_page(error)

@@ -152,7 +152,7 @@ def test_after_it_has_ended_another_one_begins(client: FakeDurable, blobs: Blobs
 @pytest.mark.parametrize(
     ("who", "body", "status", "reason"),
     [
-        (None, WANTED, 401, "Sign in to start an evaluation."),
+        (None, WANTED, 401, "Sign in first: nobody is signed in."),
         ("jonas", WANTED, 403, "started by people who can write to it, and GitHub says that jonas cannot"),
         ("stranger@else.example", WANTED, 403, "have it added to the people of this app"),
         ("maria", {**WANTED, "repository": "acme/other"}, 404, "Repository 'acme/other' is not configured here"),
@@ -235,7 +235,7 @@ def test_outage_of_github_or_durable_is_told(client: FakeDurable, github: GitHub
 
     assert (away.status_code, away.headers["Retry-After"]) == (503, "17")
     assert (broken.status_code, again.status_code) == (503, 503)
-    assert "nobody knows whether" in said(again)["reason"]
+    assert f"Nobody can say now whether {NAME} is under way" in said(again)["reason"]
 
 
 def test_log_says_who_asked_for_what(client: FakeDurable, caplog: pytest.LogCaptureFixture) -> None:
