@@ -85,7 +85,8 @@ class Validation(_Section):
     )
     required_checks: list[str] = Field(
         default=[],
-        description="names of the repository's own check runs, workflows or statuses that must succeed on a change",
+        description="names of the repository's own check runs, workflows or statuses that must succeed on a change, "
+        "and on what a merge queue is about to merge",
     )
     checks_timeout: Positive = Field(default=2 * 3600, description="how long a change waits for them")
 
