@@ -19,7 +19,7 @@ ATTEMPTS = 300  # each lost one means that another writer's record came first
 PAUSE = 0.2  # seconds, at most, before the next attempt
 STEP = 1 << 20  # bytes read at once: one request each, so a file that grows meanwhile does no harm
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("drawbridge.audit")
 
 
 @dataclass(frozen=True)
