@@ -178,7 +178,8 @@ def _reads(expression: ast.expr) -> Iterator[tuple[str, bool, str]]:
     calls = [node for node in ast.walk(expression) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         texts = [arg.value for arg in call.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
-        function = ast.unparse(call.func)
+        asked = ast.unparse(call.func)
+        function = ast.unparse(call.args[0]) if asked == "read" else asked
         if function == "_people":
             yield "DRAWBRIDGE_PEOPLE", False, "{}"
         elif texts and re.fullmatch(r"[A-Z][A-Za-z_]+", texts[0]):
