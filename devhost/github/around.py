@@ -46,6 +46,16 @@ async def _log_and_limit(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 @web.middleware
+async def _hold_requests_to_what_is_published(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if not _is_published(request):
+        return await handler(request)
+    await request.read()  # before a fault breaks the connection
+    reply = await handler(request)
+    await request.app[SITE].findings.check_request(request, reply.status)
+    return reply
+
+
+@web.middleware
 async def _fail_on_demand(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not request.path.startswith(API):
         return await handler(request)
@@ -53,12 +63,16 @@ async def _fail_on_demand(request: web.Request, handler: Handler) -> web.StreamR
 
 
 @web.middleware
-async def _hold_to_what_is_published(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _hold_answers_to_what_is_published(request: web.Request, handler: Handler) -> web.StreamResponse:
     reply = await handler(request)
-    # An archive's own link is not part of the API.
-    if request.path.startswith(API) and not request.path.startswith("/_codeload/"):
-        await request.app[SITE].findings.check(request, reply)
+    if _is_published(request):
+        request.app[SITE].findings.check_answer(request, reply)
     return reply
+
+
+def _is_published(request: web.Request) -> bool:
+    # An archive's own link is not part of the API.
+    return request.path.startswith(API) and not request.path.startswith("/_codeload/")
 
 
 @web.middleware
@@ -87,4 +101,8 @@ async def _let_in(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-EVERYTHING = (_guard, _log_and_limit, _fail_on_demand, _hold_to_what_is_published, _answer_refusals, _let_in)
+# A fault's answer is a test's own word; the request that it meets is held to what GitHub takes like any other.
+EVERYTHING = (
+    *(_guard, _log_and_limit, _hold_requests_to_what_is_published, _fail_on_demand),
+    *(_hold_answers_to_what_is_published, _answer_refusals, _let_in),
+)

@@ -28,19 +28,25 @@ class Findings:
         for one in self._store.all("finding"):
             self._store.remove(one)
 
-    async def check(self, request: web.Request, reply: web.StreamResponse) -> None:
-        """Hold a request and its answer to GitHub's description."""
-        if not self._on:
-            return
-        from devhost.github import description  # noqa: PLC0415 - only with what `make setup` brings for tests
-
-        asked = (request.method, request.rel_url.raw_path)
-        where = f"{request.method} {request.rel_url.raw_path} -> {reply.status}"
-        body = reply.body if isinstance(reply, web.Response) and isinstance(reply.body, bytes) else b""
-        self._keep(where, description.answer(*asked, reply.status, body))
+    async def check_request(self, request: web.Request, status: int) -> None:
+        """Hold a request to GitHub's description, knowing the status it was answered with."""
         # A test may ask for nonsense, to be refused; the adapter may not.
-        if reply.status < 400 or OUR_ADAPTER in request.headers.get("User-Agent", ""):
-            self._keep(where, description.request(*asked, request.query, await request.read()))
+        if self._on and (status < 400 or OUR_ADAPTER in request.headers.get("User-Agent", "")):
+            from devhost.github import description  # noqa: PLC0415 - only with what `make setup` brings for tests
+
+            path = request.rel_url.raw_path
+            wrong = description.request(request.method, path, request.query, await request.read())
+            self._keep(f"{request.method} {path} -> {status}", wrong)
+
+    def check_answer(self, request: web.Request, reply: web.StreamResponse) -> None:
+        """Hold an answer of the double's own to GitHub's description."""
+        if self._on:
+            from devhost.github import description  # noqa: PLC0415
+
+            path = request.rel_url.raw_path
+            body = reply.body if isinstance(reply, web.Response) and isinstance(reply.body, bytes) else b""
+            wrong = description.answer(request.method, path, reply.status, body)
+            self._keep(f"{request.method} {path} -> {reply.status}", wrong)
 
     def check_webhook(self, event: str, payload: dict[str, Any]) -> None:
         """Hold a webhook's payload to GitHub's schemas."""

@@ -159,6 +159,21 @@ def test_wrong_request_of_the_adapter_is_found_even_when_it_is_refused(fresh):
     ]
 
 
+def test_request_that_a_fault_meets_is_held_to_it_all_the_same(fresh):
+    """Also when its answer never comes; the answer of a fault is a test's own word, and held to nothing."""
+    wrong = f"{fresh.origin}{HERE}/statuses/{'a' * 40}"
+    fresh.fault(status=418)
+    requests.post(wrong, json={"state": "green"}, headers=PYGITHUB, timeout=10)
+    fresh.fault(reset=True, status=503)
+    with pytest.raises(requests.ConnectionError):
+        requests.post(wrong, json={"state": "red"}, headers=PYGITHUB, timeout=10)
+
+    assert [(finding.split(": ")[0][-3:], finding.split(": ")[2].split()[0]) for finding in fresh.findings()] == [
+        ("418", "'green'"),
+        ("503", "'red'"),
+    ]
+
+
 def test_findings_fail_whoever_ran_the_double(tmp_path):
     """Nobody has to look: the end of a double in this process raises what was found."""
 
