@@ -165,7 +165,7 @@ def _keep_baseline(story: Story) -> Steps:
     """Production runs already: that its evaluations could not be kept is worth a note, not the release."""
     kept = [asdict(summary) for summary in story.record.evaluations]
     try:
-        yield story.act(keep_baseline, {"release": story.record.id, "evaluations": kept})
+        yield story.act(keep_baseline, {"release": story.record.id, "evaluations": kept, "at": story.now})
     except Exception as error:
         story.note(messages.baseline_not_kept(error))
 

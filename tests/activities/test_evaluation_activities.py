@@ -25,6 +25,7 @@ from tests.activities.conftest import World, run
 from tests.fakes import audited, row
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+PROMOTED = "2026-11-23T10:00:00Z"
 SNAPSHOT = "5" * 64
 
 
@@ -217,7 +218,7 @@ def test_second_release_is_compared_row_by_row_with_the_first(blobs: Blobs) -> N
     """The rows that got worse are named, and the drop fails its gate although the mean is still high."""
     store_snapshot(blobs, **{"data/full.jsonl": rows(40)})
     first = evaluate(blobs, {f"r{n}": 0.9 for n in range(40)})
-    keep(samples.RELEASE, [first], blobs)
+    keep(samples.RELEASE, [first], PROMOTED, blobs)
 
     second = evaluate(blobs, {f"r{n}": 0.9 if n > 9 else 0.4 for n in range(40)}, release="release-second")
 
@@ -230,7 +231,7 @@ def test_second_release_is_compared_row_by_row_with_the_first(blobs: Blobs) -> N
 def test_changed_dataset_is_not_compared(blobs: Blobs) -> None:
     """A difference between two datasets says nothing about the app."""
     store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
-    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.9 for n in range(4)})], blobs)
+    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.9 for n in range(4)})], PROMOTED, blobs)
     store_snapshot(blobs, **{"data/full.jsonl": rows(5)})
 
     second = evaluate(blobs, {f"r{n}": 0.9 for n in range(5)}, release="release-second")
@@ -243,17 +244,34 @@ def test_evaluation_that_did_not_pass_is_no_baseline(blobs: Blobs) -> None:
     """Otherwise a bad release would lower the bar for the next."""
     store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
 
-    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.1 for n in range(4)})], blobs)
+    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.1 for n in range(4)})], PROMOTED, blobs)
 
     assert blobs.read_json(blob_names.baseline(samples.REPOSITORY, "data/full.jsonl")) is None
+
+
+def test_baseline_of_a_newer_release_stays(blobs: Blobs) -> None:
+    """A release may be late to keep its own, by the minutes in which storage was away."""
+    store_snapshot(blobs, **{"data/full.jsonl": rows(4)})
+    older = evaluate(blobs, {f"r{n}": 0.9 for n in range(4)})
+    newer = evaluate(blobs, {f"r{n}": 0.9 for n in range(4)}, release="release-second")
+
+    keep("release-second", [newer], PROMOTED, blobs)
+    keep(samples.RELEASE, [older], "2026-11-23T09:58:00Z", blobs)
+
+    assert blobs.read_json(blob_names.baseline(samples.REPOSITORY, "data/full.jsonl"))["release"] == "release-second"
 
 
 def test_gates_on_drops_work_again_after_the_dataset_has_changed(blobs: Blobs) -> None:
     """The release that could not be compared becomes the baseline, so the next drop is seen."""
     store_snapshot(blobs, **{"data/full.jsonl": rows(40)})
-    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.9 for n in range(40)})], blobs)
+    keep(samples.RELEASE, [evaluate(blobs, {f"r{n}": 0.9 for n in range(40)})], PROMOTED, blobs)
     store_snapshot(blobs, **{"data/full.jsonl": rows(41)})
-    keep("release-second", [evaluate(blobs, {f"r{n}": 0.9 for n in range(41)}, release="release-second")], blobs)
+    keep(
+        "release-second",
+        [evaluate(blobs, {f"r{n}": 0.9 for n in range(41)}, release="release-second")],
+        PROMOTED,
+        blobs,
+    )
 
     third = evaluate(blobs, {f"r{n}": 0.6 for n in range(41)}, release="release-third")
 
