@@ -13,7 +13,7 @@ import json
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from domain.outbox import Comment, DeploymentState, Issue, Label, Merge, Message
 from tests.model.memory import Fault, Faults, no_faults
 
 NOBODY = "0" * 40
+LINKED_AFTER = timedelta(seconds=30)  # of a merge, until GitHub names the change that a commit came with
 AWAY = 1800.0  # seconds that GitHub asks to be left alone
 T = TypeVar("T")
 Files = tuple[tuple[str, str], ...]  # path and text, sorted
@@ -447,7 +448,10 @@ class MemoryGitHub:
         known = before in self.forge.revisions
         pushed = self.forge.between(before, sha) if known else []
         commits = {one.sha for one in pushed or [head]}
-        pulls = [pull for pull in self.forge.pulls.values() if pull.merge_sha in commits and pull.base == branch]
+        merged = [pull for pull in self.forge.pulls.values() if pull.merge_sha in commits and pull.base == branch]
+        now = self.forge.clock()
+        pulls = [pull for pull in merged if pull.merged_at and pull.merged_at + LINKED_AFTER <= now]
+        linked = {sha for pull in pulls for sha in (pull.merge_sha, *pull.commits)}
         facts = []
         for pull in pulls:
             there = _labels_at_merge(pull)
@@ -456,7 +460,15 @@ class MemoryGitHub:
             self.forge.repository, sha, head.author, head.message, _text(head.at), f"https://github.example/{sha}"
         )
         authors = tuple(sorted({one.author for one in pushed or [head]}))
-        origin = Origin(commit, tuple(_change(pull) for pull in pulls), (), authors, head.position)
+        origin = Origin(
+            commit,
+            tuple(_change(pull) for pull in pulls),
+            (),
+            authors,
+            head.position,
+            direct=len(commits - linked),
+            unlinked=len(pulls) < len(merged),
+        )
         return Found(origin, tuple(facts))
 
     def _ask(self, method: str, repository: str, work: Callable[[], T]) -> T:

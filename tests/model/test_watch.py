@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from activities import close_approval, look_around
+from activities import close_approval, find_origin, look_around
+from adapters import branch_order
 from adapters.outbox import Outbox
 from domain import approvals, debts, lanes
 from domain.models import ApprovalRequest, Verdict, Vote
@@ -108,6 +109,27 @@ def a_push_told_again(world: World, watch: Watch) -> None:
     world.deliver(delivery)
 
 
+def a_webhook_that_is_lost(world: World, _watch: Watch) -> None:
+    """Of two merges only the second one is told of."""
+    merge_change(world, PASSES)
+    world.forge.deliveries.clear()
+    merge(world, PASSES)
+
+
+def a_merge_that_is_linked_late(world: World, _watch: Watch) -> None:
+    """A change is merged, and its push is told of before GitHub links the two."""
+    merge(world, PASSES)
+
+
+def a_branch_that_is_rewritten(world: World, _watch: Watch) -> None:
+    """What runs in the first environment is taken off main, and another commit takes its place."""
+    before = world.forge.branches["main"]
+    merge(world, PASSES)
+    world.truths[world.forge.rewrite("main", before, "sam", "Instead")] = PASSES
+    deliver_all(world)
+    world.pass_time(2 * HOUR)
+
+
 # Guards that are taken out.
 
 
@@ -182,6 +204,18 @@ def claims_do_not_count(patch: Patch) -> None:
     patch.setattr(start, "_take_over", lambda *_: True)
 
 
+def a_release_begins_where_the_push_did(patch: Patch) -> None:
+    patch.setattr(find_origin, "_heard_of", lambda _repository, before, *_: before)
+
+
+def no_link_is_waited_for(patch: Patch) -> None:
+    patch.setattr(find_origin, "LOOKS", 0)
+
+
+def what_runs_is_always_newer(patch: Patch) -> None:
+    patch.setattr(branch_order, "is_newer", lambda *_: True)
+
+
 def _dropping(drops: Callable[[Message], bool]) -> Callable[[Patch], None]:
     def seed(patch: Patch) -> None:
         post = Outbox.post
@@ -204,6 +238,9 @@ BROKEN: list[tuple[Story, Callable[[Patch], None], str]] = [
     (an_older_one_approved_late, nothing_overtakes, "is newer and runs there"),
     (an_older_one_approved_late, _dropping(_says("superseded")), "was told"),
     (a_release_during_a_hold, nothing_holds, "promotion is held"),
+    (a_webhook_that_is_lost, a_release_begins_where_the_push_did, "is told of no release"),
+    (a_merge_that_is_linked_late, no_link_is_waited_for, "is told of no release"),
+    (a_branch_that_is_rewritten, what_runs_is_always_newer, "which does not hold it"),
     (a_push_told_again, claims_do_not_count, "started more than once"),
     (a_push_told_again, _dropping(_says("failed")), "was told"),
 ]
