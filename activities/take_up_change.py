@@ -10,7 +10,7 @@ import azure.durable_functions as df
 from adapters import changes, connect
 from adapters.blobs import Blobs
 from domain import messages_changes
-from domain.changes import ChangeFacts, ChangeRecord, ChangeState, over
+from domain.changes import opened, over
 from domain.errors import DrawbridgeError, as_answer
 from domain.git_flow import change_id
 from domain.models import ChangeRequest
@@ -53,23 +53,7 @@ def take_up(request: ChangeRequest, at: str, github: GitHub, blobs: Blobs) -> di
         return {"over": messages_changes.ended("a draft" if facts.open else "closed")}
     if request.base not in {"", facts.base}:
         return {"over": messages_changes.ended(f"turned towards {facts.base}")}
-    record = changes.take_up(blobs, _opened(request, facts, at))
+    record = changes.take_up(blobs, opened(facts, change_id(request), at, request.attempt))
     if over(record, change_id(request)):
         return {"over": messages_changes.ended(record.ended) if record.ended else messages_changes.superseded("")}
     return {"facts": asdict(facts), "record": asdict(record)}
-
-
-def _opened(request: ChangeRequest, facts: ChangeFacts, at: str) -> ChangeRecord:
-    return ChangeRecord(
-        repository=request.repository,
-        number=request.number,
-        title=facts.title,
-        author=facts.author,
-        url=facts.url,
-        head=facts.head,
-        base=facts.base,
-        instance=change_id(request),
-        attempt=request.attempt,
-        state=ChangeState.RUNNING,
-        updated_at=at,
-    )

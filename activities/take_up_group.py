@@ -10,7 +10,7 @@ import azure.durable_functions as df
 from adapters import changes, connect, github_listing
 from adapters.blobs import Blobs
 from domain import messages_changes
-from domain.changes import ChangeFacts, ChangeRecord, ChangeState, over
+from domain.changes import ChangeFacts, opened, over
 from domain.errors import DrawbridgeError, as_answer
 from domain.git_flow import GroupRequest, group_id
 from domain.merge_queue import members
@@ -44,7 +44,7 @@ def take_up(group: GroupRequest, at: str, github: GitHub, blobs: Blobs) -> dict[
     if queue.get(group.branch) != group.sha:
         return {"moved": ""}
     facts = _facts(group, queue, github)
-    record = changes.take_up(blobs, _opened(group, facts, at))
+    record = changes.take_up(blobs, opened(facts, group_id(group), at))
     if over(record, record.instance):
         return {"over": messages_changes.ended(record.ended)}
     return {"facts": asdict(facts), "record": asdict(record)}
@@ -68,21 +68,5 @@ def _facts(group: GroupRequest, queue: dict[str, str], github: GitHub) -> Change
         draft=False,
         open=True,
         url=last.url if last else "",
-        group=True,
-    )
-
-
-def _opened(group: GroupRequest, facts: ChangeFacts, at: str) -> ChangeRecord:
-    return ChangeRecord(
-        repository=group.repository,
-        number=facts.number,
-        title=facts.title,
-        author=facts.author,
-        url=facts.url,
-        head=group.sha,
-        base=group.base,
-        instance=group_id(group),
-        state=ChangeState.RUNNING,
-        updated_at=at,
         group=True,
     )

@@ -134,6 +134,24 @@ class ChangeRecord:
         return self.head if self.group else self.number
 
 
+def opened(facts: ChangeFacts, instance: str, at: str, attempt: int = 1) -> ChangeRecord:
+    """Return the record with which an instance's validation of a head begins. `at` is UTC in ISO."""
+    return ChangeRecord(
+        repository=facts.repository,
+        number=facts.number,
+        title=facts.title,
+        author=facts.author,
+        url=facts.url,
+        head=facts.head,
+        base=facts.base,
+        instance=instance,
+        attempt=attempt,
+        state=ChangeState.RUNNING,
+        updated_at=at,
+        group=facts.group,
+    )
+
+
 def syntax_id(instance: str) -> str:
     """Name the end-to-end syntax run of a validation."""
     return f"{instance}.syntax"
