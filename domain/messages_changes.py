@@ -159,7 +159,6 @@ def from_a_fork() -> str:
 
 
 NO_MODEL_FOR_FORKS = "without the sample rows: a fork gets no model"
-WITHOUT_SECRETS = "without secrets"
 
 
 def failed_step(step: str, why: str) -> str:
