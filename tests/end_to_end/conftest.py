@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from domain import blob_names
 from domain.git_flow import release_id
 from domain.models import Debt, ReleaseRecord
 from domain.wire import read
+from tests.adapters.apps import APP, key_pair
 from tests.devhost.harness import RunningHost, start_host
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +165,10 @@ class System:
         self.blobs.write_json(blob_names.night_started(REPOSITORY), {"date": "2020-01-01", "instance": ""})
         requests.post(f"{self.url}/admin/functions/nights", json={}, timeout=30).raise_for_status()
 
+    def deliver(self) -> None:
+        """Let the timer come round that tells GitHub what is still to be told."""
+        requests.post(f"{self.url}/admin/functions/deliver", json={}, timeout=30).raise_for_status()
+
     def sign_in(self, login: str) -> Person:
         """Return a person with a browser, signed in."""
         person = Person(login, self.url)
@@ -256,13 +262,31 @@ class System:
 
 @pytest.fixture
 def system(tmp_path: Path, azurite: str) -> Iterator[System]:
-    """A running system with one repository and no release yet."""
+    """A running system with one repository and no release yet, signed in with a token."""
+    with running(tmp_path, azurite, ["--token", "t0ken"], {"DRAWBRIDGE_GITHUB_TOKEN": "t0ken"}) as started:
+        yield started
+
+
+@pytest.fixture
+def app_system(tmp_path: Path, azurite: str) -> Iterator[System]:
+    """The same, signed in as a GitHub App; no token is taken."""
+    private, public = key_pair()
+    key = tmp_path / "app.pem"
+    key.write_text(public)
+    settings = {"DRAWBRIDGE_GITHUB_APP_ID": APP, "DRAWBRIDGE_GITHUB_APP_KEY": private}
+    with running(tmp_path, azurite, ["--app-id", APP, "--app-public-key", str(key)], settings) as started:
+        yield started
+
+
+@contextmanager
+def running(tmp_path: Path, azurite: str, taken: Sequence[str], sign_in: Mapping[str, str]) -> Iterator[System]:
+    """Run everything: `taken` tells the double which sign-in it takes, `sign_in` are the app's settings for it."""
     port, github_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     double = subprocess.Popen(
         [
             *(sys.executable, "-m", "devhost.github", "--root", str(tmp_path / "github"), "--port", str(github_port)),
-            *("--webhook", f"{url}/api/github/webhook", "--secret", SECRET, "--token", "t0ken", "--check"),
+            *("--webhook", f"{url}/api/github/webhook", "--secret", SECRET, "--check", *taken),
         ],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
@@ -275,27 +299,27 @@ def system(tmp_path: Path, azurite: str) -> Iterator[System]:
         "DRAWBRIDGE_WEBHOOK_SECRET": SECRET,
         "DRAWBRIDGE_LINK_SECRET": "link-secret",
         "DRAWBRIDGE_GITHUB_URL": f"http://127.0.0.1:{github_port}",
-        "DRAWBRIDGE_GITHUB_TOKEN": "t0ken",
         "DRAWBRIDGE_PEOPLE": json.dumps({login: person["email"] for login, person in PEOPLE.items()}),
         "DRAWBRIDGE_STATE": str(tmp_path / "state"),
         "DRAWBRIDGE_POLL_SECONDS": "0.5",
         "DRAWBRIDGE_LOOK_SECONDS": "1",
         "AzureWebJobsStorage": azurite,
         "DEVHOST_PEOPLE": json.dumps(PEOPLE),
+        **sign_in,
     }
-    running = System(tmp_path, azurite, container, Client(f"http://127.0.0.1:{github_port}"), port, environment)
+    started = System(tmp_path, azurite, container, Client(f"http://127.0.0.1:{github_port}"), port, environment)
     try:
-        running.start_host()
-        running.wait("the GitHub double", running.github.healthy)
+        started.start_host()
+        started.wait("the GitHub double", started.github.healthy)
         source = tmp_path / "source"
         for name, text in FILES.items():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_text(text)
-        running.github.create_repository(REPOSITORY, source)
-        yield running
-        assert running.github.findings() == [], "not as GitHub publishes it"
+        started.github.create_repository(REPOSITORY, source)
+        yield started
+        assert started.github.findings() == [], "not as GitHub publishes it"
     finally:
-        for host in running.hosts:
+        for host in started.hosts:
             host.kill()
         double.kill()
         double.wait()
