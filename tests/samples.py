@@ -26,6 +26,18 @@ REPOSITORY = "acme/helpdesk"
 RELEASE = f"release-acme.helpdesk-{SHA}"
 IMAGE = Image("sha256:" + "ab" * 32, "images/abab")
 
+FLOW = """
+inputs:
+  question: {type: string}
+outputs:
+  answer: {type: string, reference: "${answer.output}"}
+nodes:
+- name: answer
+  type: python
+  source: {type: code, path: answer.py}
+  inputs: {question: "${inputs.question}"}
+"""
+
 CONFIG = read_config(
     """
 version: 1

@@ -18,6 +18,7 @@ from adapters.blobs import Blobs
 from adapters.local_registry import LocalRegistry
 from domain import blob_names
 from domain.models import Image
+from tests.samples import FLOW
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,17 +44,6 @@ def until():
     return wait
 
 
-FLOW = """
-inputs:
-  question: {type: string}
-outputs:
-  answer: {type: string, reference: "${answer.output}"}
-nodes:
-- name: answer
-  type: python
-  source: {type: code, path: answer.py}
-  inputs: {question: "${inputs.question}"}
-"""
 # Small enough to build and start quickly; it can fail, hang, and tell what it sees.
 NODE = """
 import json, os, time

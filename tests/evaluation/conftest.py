@@ -14,6 +14,7 @@ import pytest
 
 from evaluation.pool import Crew
 from evaluation.shard import Progress, Shard, run_shard
+from tests.samples import FLOW
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,18 +27,6 @@ ECHO = """
 """
 
 EXACT = {"use": "evaluators.exact:score", "columns": {"response": "${target.answer}", "truth": "${data.answer}"}}
-
-_DAG = """
-    inputs:
-      question: {type: string}
-    outputs:
-      answer: {type: string, reference: "${answer.output}"}
-    nodes:
-    - name: answer
-      type: python
-      source: {type: code, path: answer.py}
-      inputs: {question: "${inputs.question}"}
-"""
 
 _EXACT_CODE = """
     def score(response, truth):
@@ -71,7 +60,7 @@ class Repository:
     def questions(self, *questions: str) -> None:
         self.rows([{"id": f"r{i}", "question": q, "answer": f"answer to {q}"} for i, q in enumerate(questions)])
 
-    def flow(self, code: str, dag: str = _DAG, name: str = "flows/chat") -> None:
+    def flow(self, code: str, dag: str = FLOW, name: str = "flows/chat") -> None:
         self.write(f"{name}/flow.dag.yaml", dag)
         self.write(f"{name}/answer.py", code)
 
