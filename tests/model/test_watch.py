@@ -175,12 +175,13 @@ def a_label_erases_the_verdict(patch: Patch) -> None:
 
     def forget(story: Any, environment: Any) -> Any:
         seen = yield story.act(look_around.look_around, story.where(environment))
-        if not seen["opt_outs"]:
+        if story.record.debt or not seen["opt_outs"]:
             yield from take_in(story, environment)
-        story.keep_opt_outs(read_around(seen).opt_outs)
+        else:
+            story.keep_opt_outs(read_around(seen).opt_outs)
 
     def is_labelled(known: Known, seen: Any) -> bool:
-        return is_news(known, seen) or len(seen["opt_outs"]) > len(known.opted_out)
+        return is_news(known, seen) or (not known.debt and len(seen["opt_outs"]) > len(known.opted_out))
 
     patch.setattr(approval, "is_news", is_labelled)
     for module in (evidence, promotion):

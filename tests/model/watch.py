@@ -64,6 +64,7 @@ class Watch:
     def __init__(self, world: World) -> None:
         self.world = world
         self.ballots: list[Ballot] = []
+        self.broken = False  # a rule: what comes after that means nothing
         self.deployed: dict[str, list[Deployed]] = {}
         self.lifted: list[tuple[str, datetime]] = []  # environment, and when somebody lifted its hold
         self._seen: dict[str, str] = {}  # etag by record
@@ -357,6 +358,7 @@ class Watch:
 
     def _require(self, holds: bool, otherwise: str) -> None:
         if not holds:
+            self.broken = True
             raise Violation(otherwise)
 
 
