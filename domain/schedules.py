@@ -69,7 +69,10 @@ def login_of(principal: str, people: Mapping[str, str]) -> str:
         if name.casefold() == principal.casefold():
             return login
     if principal.casefold() in {login.casefold() for login in people}:
-        raise Forbidden(f"You are signed in as {principal}, which is the GitHub login of somebody else here.")
+        raise Forbidden(
+            f"You are signed in as {principal}, which is the GitHub login of somebody else here. Have your own login "
+            "put into DRAWBRIDGE_PEOPLE by who runs this app."
+        )
     return principal
 
 

@@ -35,9 +35,9 @@ def read_fields(req: func.HttpRequest, settings: Settings, who: Person, action: 
     try:
         fields = json.loads(_body(req))
     except (ValueError, RecursionError) as error:
-        raise BadRequest("The body is not JSON.") from error
+        raise BadRequest("The body is not JSON: send one object whose values are texts.") from error
     if not isinstance(fields, dict) or not all(isinstance(value, str) for value in fields.values()):
-        raise BadRequest("Send one JSON object whose values are texts.")
+        raise BadRequest("The body is JSON of another kind: send one object whose values are texts.")
     return fields
 
 

@@ -54,7 +54,7 @@ def read_event(headers: Mapping[str, str], body: bytes, secret: str) -> Event:
     what is not JSON or lacks what the event must have.
     """
     if len(body) > MAX_BYTES:
-        raise TooLarge("The delivery is larger than 25 MB.")
+        raise TooLarge("The delivery is larger than 25 MB, so it is not GitHub's: see who else calls this address.")
     _verify(headers.get("x-hub-signature-256", ""), body, secret)
     try:
         payload = json.loads(body)

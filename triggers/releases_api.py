@@ -106,7 +106,8 @@ def _want_rollback(
         lane = lanes.read(blobs, record.repository, environment)
         asked = _asked(blobs, {release, lane.current.release if lane.current else release}, [environment])
         if not rights.may(who, lane.approvers, settings, asked):
-            raise Forbidden(f"Only the approvers of {environment} may roll it back: {_names(lane.approvers)}.")
+            names = _names(lane.approvers)
+            raise Forbidden(f"Only the approvers of {environment} may roll it back; ask one of them: {names}.")
         if not blobs.exists(blob_names.deployed(release, environment)):
             raise Conflict(f"{nothing_to_go_back_to(release, environment)}.")
         if lane.current and lane.current.release == release:
@@ -149,7 +150,10 @@ def _want_cancel(blobs: Blobs, settings: Settings, release: str, why: str, who: 
 
 
 def _over(record: ReleaseRecord) -> Conflict:
-    return Conflict(f"This release is over: {record.outcome.value}. There is nothing to cancel.")
+    return Conflict(
+        f"This release is over: {record.outcome.value}. There is nothing to cancel; to undo it "
+        "where it was deployed, go back to an earlier release on that release's page."
+    )
 
 
 async def _end_instances(client: df.DurableOrchestrationClient, blobs: Blobs, release: str, why: str) -> None:

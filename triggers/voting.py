@@ -269,8 +269,14 @@ def _record(case: Case, vote: Vote, blobs: Blobs) -> bool:
         raise Conflict(_shut(case.request, str(outcome["decision"])))
     first = read(Vote, kept)
     if (first.decision, first.comment, first.digest) != (vote.decision, vote.comment, vote.digest):
-        raise Conflict(f"You have voted already, at {first.at}: {first.decision}. The first vote counts.")
+        raise Conflict(_voted(first))
     return outcome is None
+
+
+def _voted(first: Vote) -> str:
+    stop = "to stop the release after all, ask another approver to reject it, or cancel it on its page."
+    then = stop if first.decision == approvals.APPROVE else f"to release this code after all, {approvals.ASK_AGAIN}"
+    return f"You have voted already, at {first.at}: {first.decision}. The first vote counts; {then}"
 
 
 def _shut(request: ApprovalRequest, decision: str) -> str:

@@ -294,7 +294,7 @@ def test_end_of_a_change_nobody_knows_is_nothing(world: World) -> None:
 def test_change_that_failed_for_a_required_check_is_found_by_its_head(world: World) -> None:
     """Until it was validated again, or pushed to."""
     request = opened(world)
-    failed = {"state": ChangeState.FAILED, "red": ("ci",), "person": "needs-a-person"}
+    failed: dict[str, Any] = {"state": ChangeState.FAILED, "red": ("ci",), "person": "needs-a-person"}
     told(record_of(request), **failed)
 
     (again,) = changes.turn_green(world.blobs, world.repository, request.sha, "ci")
@@ -372,13 +372,28 @@ def test_label_that_was_renamed_into_the_opt_out_has_nobody_to_answer_for_it(wor
     )
 
 
-def test_label_that_was_renamed_away_opts_out_of_nothing(world: World) -> None:
-    """The config says which label does."""
-    request = opened(world, labels=[LABEL], body=TICKED)
+def test_label_that_was_renamed_away_opts_out_of_nothing_and_the_change_says_so(world: World) -> None:
+    """The config says which label does. Who believes to have opted out reads there that nobody has."""
+    request = opened(world, body=TICKED)
     told(record_of(request))
+    world.double.add_label(world.repository, request.number, LABEL, by="maria")
+    foreseen(request)
+    before = world.comments(request.number)
     world.double.rename_label(world.repository, LABEL, "something-else")
 
     assert foreseen(request)["preview"] is None
+    (comment,) = world.comments(request.number)
+    assert "not the full evaluation on `data/full.jsonl` (not run here yet): @maria opted out" in before[0]
+    assert "- the full evaluation on `data/full.jsonl` (not run here yet): nobody has opted out\n" in comment
+
+
+def test_change_whose_branch_is_deleted_is_closed_and_what_ran_for_it_is_ended(world: World) -> None:
+    """GitHub closes it, so there is nothing to validate until somebody restores the branch and opens it again."""
+    request = opened(world)
+    record_of(request)
+    world.double.delete_branch(world.repository, "alex/1-answer")
+
+    assert taken_up(request)["over"] == "the change was closed: what ran for it was ended"
 
 
 CONFIG_TEXT = """

@@ -225,7 +225,10 @@ def test_team_that_does_not_exist_ends_the_release_in_words(world: World) -> Non
     """Nobody waits for people who are not there."""
     answer = ask(world, approvers=["jonas", "acme/nobody-here"])
 
-    assert "acme/nobody-here" in answer["error"]
+    assert answer["error"].startswith(
+        "Team @acme/nobody-here does not exist or our token may not see it: correct the name in drawbridge.yaml, or "
+        "give the App the organization's permission Members: read, a token the scope read:org."
+    )
 
 
 def test_entra_group_is_one_approver_whose_people_nobody_knows_here(world: World) -> None:

@@ -115,8 +115,13 @@ def test_who_signs_in_has_a_login(name: str, login: str) -> None:
 @pytest.mark.parametrize("name", ["maria", "MARIA", "sam-a"])
 def test_nobody_takes_the_login_of_somebody_else(name: str) -> None:
     """Whoever signs in as `maria` is not the one whose login that is."""
-    with pytest.raises(Forbidden, match="which is the GitHub login of somebody else here"):
+    with pytest.raises(Forbidden) as refused:
         schedules.login_of(name, PEOPLE)
+
+    assert str(refused.value) == (
+        f"You are signed in as {name}, which is the GitHub login of somebody else here. Have your own login put into "
+        "DRAWBRIDGE_PEOPLE by who runs this app."
+    )
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,12 @@ def test_twenty_forms_of_one_person_at_once_are_one_vote(edge: Edge) -> None:
     kept = {"approve": 0, "reject": 1}[decision]
     assert {answer.status for answer in answers[kept::2]} == {200}
     assert {answer.status for answer in answers[1 - kept :: 2]} == {409}
-    assert all(f": {decision}. The first vote counts" in answer.text() for answer in answers[1 - kept :: 2])
+    then = {
+        "approve": "to stop the release after all, ask another approver to reject it, or cancel it on its page.",
+        "reject": "to release this code after all, merge a new change: its release asks the approvers again.",
+    }[decision]
+    words = f": {decision}. The first vote counts; {then}"
+    assert all(words in answer.text() for answer in answers[1 - kept :: 2])
 
 
 def test_different_people_at_once_are_all_counted(edge: Edge) -> None:
@@ -390,9 +395,9 @@ def test_form_from_another_site_without_a_name_or_a_link_of_ours_leaves_no_trace
     asked = edge.open()
     token = edge.link(asked, "maria")
     form = edge.form(token, "maria")
-    sent = (token, None) if link == "ours" else (token[:-1] + "~", "maria")
+    used, who = (token, None) if link == "ours" else (token[:-1] + "~", "maria")
 
-    answer = edge.send(*sent, form, origin="https://evil.example")
+    answer = edge.send(used, who, form, origin="https://evil.example")
 
     assert answer.status in {401, 404}
     assert edge.audited("refusal") == []

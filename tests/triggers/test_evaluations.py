@@ -168,8 +168,8 @@ def test_after_it_has_ended_another_one_begins(client: FakeDurable, blobs: Blobs
         ("maria", {**WANTED, "ref": ""}, 400, "Say what to evaluate: ref, a branch or tag, or commit, a sha."),
         ("maria", {**WANTED, "sha": "f" * 40}, 403, "is not on main or develop"),
         ("maria", {**WANTED, "commit": "main"}, 400, "'main' is not a commit"),
-        ("maria", ["full"], 400, "Send one JSON object"),
-        ("maria", b"{", 400, "The body is not JSON."),
+        ("maria", ["full"], 400, "The body is JSON of another kind: send one object whose values are texts."),
+        ("maria", b"{", 400, "The body is not JSON: send one object whose values are texts."),
         ("maria", b"x" * 70_000, 413, "too large"),
     ],
 )

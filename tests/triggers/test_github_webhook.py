@@ -102,7 +102,7 @@ def test_body_encoded_anew_does_not_fit_its_signature() -> None:
 
 def test_body_over_25_mb_is_too_large_before_it_is_hashed() -> None:
     """The exact limit is still taken."""
-    with pytest.raises(TooLarge, match="larger than 25 MB"):
+    with pytest.raises(TooLarge, match="larger than 25 MB, so it is not GitHub's: see who else calls this address"):
         read_event({}, b" " * (MAX_BYTES + 1), SECRET)
     with pytest.raises(Unauthorized):
         read_event({}, b" " * MAX_BYTES, SECRET)

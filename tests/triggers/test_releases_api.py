@@ -148,7 +148,7 @@ def test_only_approvers_of_that_environment_go_back(edge: Edge, who: str) -> Non
     answer = go_back(edge, who, script=True)
 
     assert answer.status == 403
-    assert "Only the approvers of prod may roll it back: @maria." in answer.html
+    assert "Only the approvers of prod may roll it back; ask one of them: @maria." in answer.html
     assert edge.client.started == []
     (trace,) = edge.audited("refusal")
     assert trace["subject"] == samples.RELEASE
@@ -422,7 +422,10 @@ def test_release_that_ends_while_it_is_being_cancelled_keeps_its_end(
     answer = cancel(edge, "alex")
 
     assert answer.status == 409
-    assert "This release is over: rejected. There is nothing to cancel." in answer.text()
+    assert (
+        "This release is over: rejected. There is nothing to cancel; to undo it where it was deployed, go back to an "
+        "earlier release on that release's page." in answer.text()
+    )
     assert lanes.all_lanes(edge.blobs) == []
 
 
