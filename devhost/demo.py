@@ -341,6 +341,7 @@ def _run(state: Path, console: Console) -> int:
     started = time.monotonic()
     with System(state, port, console, anew=True) as system:
         status = Demo(system, console).run()
+        status = 1 if system.tell_findings() else status
         console.print(f"After {time.monotonic() - started:.0f} s: ending everything that was started ...")
     verdict = (
         "[green]All three releases ended as they should.[/]"

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 
 from adapters import processes
 from adapters.files import last_words
@@ -131,6 +132,13 @@ class System:
             if not processes.alive(record):
                 raise UpError(f"{name} has ended by itself: {self._last_words(name)}")
 
+    def tell_findings(self) -> bool:
+        """Print what was not as GitHub publishes it since the last look, and say whether there was anything."""
+        found = self.github.findings()
+        for what in found:
+            self._console.print(f"[red]✗[/] Not as GitHub publishes it: {escape(what)}", soft_wrap=True)
+        return bool(found)
+
     def _end_leftovers(self) -> None:
         left = [record for record in processes.all(self.state) if processes.alive(record)]
         if left:
@@ -218,7 +226,7 @@ class System:
         hook = f"{self.app_url}/api/github/webhook"
         # With "=", since a random secret may begin with a dash and would be taken for an option.
         options = ["--root", str(self.state / "github"), "--port", str(port), "--webhook", hook, f"--secret={secret}"]
-        command = (sys.executable, "-m", "devhost.github", *options)
+        command = (sys.executable, "-m", "devhost.github", "--check", *options)
         return Part("github", command, f"{self.github_url}/_double/health", {})
 
     def _app(self) -> Part:

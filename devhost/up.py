@@ -47,6 +47,7 @@ def _keep_running(options: argparse.Namespace, console: Console) -> int:
         while True:
             time.sleep(1)
             system.check()
+            system.tell_findings()
 
 
 def _prepare(system: System) -> dict[str, Any]:

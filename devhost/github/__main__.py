@@ -33,7 +33,7 @@ def _options() -> Options:
     parser.add_argument("--token", default="", help="the only token the API takes; without it any")
     parser.add_argument("--app-id", default="", help="a GitHub App that may sign in")
     parser.add_argument("--app-public-key", type=Path, help="PEM file with the App's public key")
-    parser.add_argument("--check", action="store_true", help="hold everything to what GitHub publishes, for tests")
+    parser.add_argument("--check", action="store_true", help="hold everything to what GitHub publishes")
     given = parser.parse_args()
     key = given.app_public_key.read_text(encoding="utf-8") if given.app_public_key else ""
     access = Access(token=given.token, app_id=given.app_id, app_public_key=key)

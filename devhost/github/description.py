@@ -1,6 +1,6 @@
 """GitHub's API and webhooks as GitHub publishes them, to hold requests, answers and deliveries to.
 
-The files come from npm (`published/package.json`); only tests switch this on.
+The files come from npm (`published/package.json`).
 """
 
 from __future__ import annotations

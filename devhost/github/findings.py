@@ -32,7 +32,7 @@ class Findings:
         """Hold a request to GitHub's description, knowing the status it was answered with."""
         # A test may ask for nonsense, to be refused; the adapter may not.
         if self._on and (status < 400 or OUR_ADAPTER in request.headers.get("User-Agent", "")):
-            from devhost.github import description  # noqa: PLC0415 - only with what `make setup` brings for tests
+            from devhost.github import description  # noqa: PLC0415 - only with what `make setup` brings
 
             path = request.rel_url.raw_path
             wrong = description.request(request.method, path, request.query, await request.read())

@@ -34,20 +34,26 @@ def quiet() -> Console:
 
 
 def test_the_system_runs_and_leaves_nothing_behind(tmp_path):
-    """Every part answers inside the block, none of their processes is alive after it."""
-    with System(tmp_path / "state", free_port(0), quiet()) as system:
+    """Every part answers inside the block and is held to what GitHub publishes; no process is alive after it."""
+    console = quiet()
+    with System(tmp_path / "state", free_port(0), console) as system:
         health = requests.get(f"{system.app_url}/api/health", timeout=30)
         repository = ensure_repository(system.github)
         numbers = [propose(system.github, repository["clone_path"], change) for change in (BETTER, WORSE)]
         records = processes.all(system.state)
         system.check()
         merged = [system.github.merge(REPOSITORY, number, by="alex")["merge_commit_sha"] for number in numbers[:1]]
+        right = system.tell_findings()
+        requests.get(f"{system.github_url}/repos/{REPOSITORY}/pulls?stat=all", timeout=30)
+        wrong = system.tell_findings()
 
     assert len(records) >= 4
     assert not any(processes.alive(record) for record in records)
     assert processes.all(tmp_path / "state") == []
     assert numbers == [1, 2]
     assert all(merged)
+    assert (right, wrong) == (False, True)
+    assert "Not as GitHub publishes it: GET" in console.file.getvalue()
     # Before the first repository exists the app says that it cannot reach it, and so that it is asked at all.
     assert set(health.json()["checks"]) >= {"blobs", "github"}
 
