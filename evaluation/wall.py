@@ -9,6 +9,7 @@ programs live. The network stays open: what may be reached is for the network ar
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 import sys
@@ -26,7 +27,7 @@ _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE  # what a rule on a single file may grant
 _RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1}  # that a version of Landlock knows; newer ones: those of version 3
 _ALL_RIGHTS = (1 << 15) - 1
-_NO_SIGNALS = 1 << 1  # to processes outside; known since version 6
+_NO_SIGNALS, NO_SIGNALS_SINCE = 1 << 1, 6  # to processes outside; the version that knows how
 
 _PROGRAMS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/usr", "/opt", "/etc", "/proc", "/sys")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/shm")  # noqa: S108
@@ -50,12 +51,17 @@ def put_up(directory: Path) -> None:
         ) from error
 
 
-def _restrict(directory: Path) -> None:
+def version() -> int:
+    """Return which version of Landlock this system has, from 1. Raises OSError where it has none."""
     if sys.platform != "linux":
-        raise OSError(0, "this is no Linux")
-    version = _call(_CREATE_RULESET, None, 0, _ASK_VERSION)
-    rights = _RIGHTS.get(version, _ALL_RIGHTS)
-    attributes = struct.pack("QQQ", rights, 0, _NO_SIGNALS) if version >= 6 else struct.pack("Q", rights)
+        raise OSError(errno.ENOSYS, "this is no Linux")
+    return _call(_CREATE_RULESET, None, 0, _ASK_VERSION)
+
+
+def _restrict(directory: Path) -> None:
+    known = version()
+    rights = _RIGHTS.get(known, _ALL_RIGHTS)
+    attributes = struct.pack("QQQ", rights, 0, _NO_SIGNALS) if known >= NO_SIGNALS_SINCE else struct.pack("Q", rights)
     rules = _call(_CREATE_RULESET, attributes, len(attributes), 0)
     try:
         for path, granted in _grants(directory, rights):
