@@ -491,9 +491,14 @@ def test_change_that_was_closed_and_reopened_between_two_looks_starts_nothing(wo
     take_up(world, pull, instance)
     world.double.close(world.repository, pull["number"], "sam")
     world.double.reopen(world.repository, pull["number"], "sam")
+    seen = world.seen()
+    # GitHub dates to the second: this one was seen in an earlier one.
+    earlier = {number: f"2026-01-01T00:00:00Z {is_.partition(' ')[2]}" for number, is_ in (seen.changes or {}).items()}
+    github_seen.save(world.blobs, blob_names.seen(world.repository), replace(seen, changes=earlier, pages={}))
     for _ in range(2):
         world.reconcile()
 
+    assert world.seen().changes != earlier
     assert [name for _, name, _ in world.client.started] == [instance]
     assert not known(world, pull).ended
 
