@@ -20,7 +20,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def tell_payment(payload: dict[str, Any]) -> None:
-    """Record and tell {"debt", "payment", "began": when, "at": now}."""
+    """Tell {"debt", "payment", "at": now}; with {"began": when}, keep the evaluation for the pages as well."""
     settings = current()
     tell(payload, f"{settings.public_url}/api", connect.outbox(settings))
 
@@ -28,6 +28,7 @@ def tell_payment(payload: dict[str, Any]) -> None:
 def tell(news: dict[str, Any], site: str, outbox: Outbox) -> None:
     """Say it as often as this runs: the same record, and one comment on each change."""
     debt, payment = read(Debt, news["debt"]), read(Payment, news["payment"])
-    record = nightly.payment_record(debt, payment, news["began"])
-    outbox.blobs.write_json(blob_names.evaluation_record(record.id), asdict(record))
+    if news["began"]:
+        record = nightly.payment_record(debt, payment, news["began"])
+        outbox.blobs.write_json(blob_names.evaluation_record(record.id), asdict(record))
     outbox.post(*schedule_news.paid(debt, payment, site, news["at"]))

@@ -16,7 +16,7 @@ from domain.models import (
     MetricChange,
     Verdict,
 )
-from domain.schedules import ERROR, NIGHTLY, RUNNING, EvaluationRecord, opened, running_instance
+from domain.schedules import ERROR, NIGHTLY, ON_DEMAND, RUNNING, EvaluationRecord, opened, running_instance
 
 HEAD = "main branch"  # the one target that is no environment, whose names have no space
 
@@ -98,13 +98,13 @@ def payment_record(debt: Debt, payment: Payment, began: str) -> EvaluationRecord
 
 
 def left_behind(debt: Debt, instance: str) -> str:
-    """Return the nightly run that began to pay a debt and is gone, or nothing.
+    """Return who began to pay a debt and is gone, or nothing.
 
-    Nights of a repository never overlap, so any other night's payment is an abandoned one; a payment by a release is
-    not ours to touch.
+    Nights of a repository never overlap, so any other night's payment is an abandoned one; an evaluation on demand
+    pays with a verdict in its hands, which takes no time. A payment by a release is not ours to touch.
     """
     payer = debt.settled_by if debt.state is DebtState.PAYING else ""
-    return payer if payer.startswith(f"{NIGHTLY}-") and payer != instance else ""
+    return payer if payer.startswith((f"{NIGHTLY}-", f"{ON_DEMAND}-")) and payer != instance else ""
 
 
 def known(target: Target, nights: Sequence[Seen]) -> Seen | None:

@@ -14,12 +14,11 @@ from activities.find_head import find_head
 from activities.keep_night import keep_night
 from activities.list_debts import list_debts
 from activities.read_last_night import read_last_night
-from activities.settle_debt import settle_debt
 from activities.take_debt import take_debt
 from activities.take_fingerprint import take_fingerprint
 from activities.tell_evaluation import tell_evaluation
 from activities.tell_payment import tell_payment
-from domain import debts, messages
+from domain import messages
 from domain import messages_schedules as words
 from domain import nightly as nights
 from domain.commands import FULL
@@ -31,6 +30,7 @@ from domain.schedules import ERROR, NIGHTLY, RUNNING, running_instance
 from domain.wire import read
 from orchestrators.commits import Steps, order, read_commit
 from orchestrators.patience import FOR_AN_EVALUATION, ask_github
+from orchestrators.payment import settle
 from orchestrators.retries import PATIENTLY
 
 bp = df.Blueprint()
@@ -109,15 +109,7 @@ class _Tale:
         began = self.now
         yield self.act(tell_payment, {"debt": asdict(debt), "payment": asdict(payment), "began": began, "at": began})
         result = yield from self._evaluate(debt.commit, payment.evaluation, FULL)
-        payment = _settled(payment, result)
-        settling = {"debt": asdict(debt), "state": payment.state, "by": payer, "at": self.now, "evidence": ""}
-        evaluation = payment.evaluation if "summary" in result else ""
-        settled = yield self.act(settle_debt, {**settling, "evaluation": evaluation, "detail": payment.detail})
-        if settled["debt"]["state"] != payment.state:  # approvers waived it while it was paid
-            payment = replace(payment, state=DebtState(settled["debt"]["state"]), detail=settled["debt"]["detail"])
-        news = {"debt": asdict(debt), "payment": asdict(payment), "began": began, "at": self.now}
-        yield self.act(tell_payment, news)
-        return payment
+        return (yield from settle(self.context, debt, payment, result, began))
 
     def look_at_targets(self) -> Steps:
         """Evaluate main's head and what is deployed, unless nothing that matters has changed."""
@@ -215,11 +207,3 @@ class _Tale:
 
     def _show(self, stage: str, done: int = 0, total: int = 0) -> None:
         self.context.set_custom_status({"stage": stage, "since": self.night.started_at, "done": done, "total": total})
-
-
-def _settled(payment: Payment, result: dict[str, Any]) -> Payment:
-    """Return a payment after its evaluation: what could not run is still owed."""
-    if "summary" not in result:
-        return replace(payment, state=DebtState.OPEN, detail=words.why_none(result))
-    summary = read(EvaluationSummary, result["summary"])
-    return replace(payment, state=debts.paid_with(summary.verdict), detail=words.payment_detail(summary))

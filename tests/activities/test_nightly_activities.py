@@ -106,6 +106,17 @@ def test_payment_is_kept_and_told(blobs: Blobs, outbox: Outbox) -> None:
     assert (comment.change, comment.marker) == (7, f"debt-{DEBT.release}")
 
 
+def test_payment_by_an_evaluation_that_pages_know_is_told_only(blobs: Blobs, outbox: Outbox) -> None:
+    """Its record says who asked for it, and that stays."""
+    payment = Payment(DEBT.release, DEBT.commit, "on-demand-full", DebtState.PAID, "")
+
+    tell_payment.tell({"debt": asdict(DEBT), "payment": asdict(payment), "began": "", "at": AT}, SITE, outbox)
+
+    assert blobs.read_json(blob_names.evaluation_record("on-demand-full")) is None
+    (comment,) = posted(blobs)
+    assert "has been made up for, and passed" in comment.body
+
+
 def test_debts_are_listed_oldest_first_and_only_unsettled_ones(world: World) -> None:
     """Of this repository."""
     for number, state in enumerate((DebtState.OPEN, DebtState.PAID, DebtState.PAYING)):

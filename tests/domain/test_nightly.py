@@ -75,14 +75,15 @@ def test_inconclusive_night_is_no_regression_and_no_good_night() -> None:
     ("state", "by", "left"),
     [
         (DebtState.PAYING, "nightly-acme.helpdesk-2026-11-22", "nightly-acme.helpdesk-2026-11-22"),
+        (DebtState.PAYING, "on-demand-acme.helpdesk-5-full-c1", "on-demand-acme.helpdesk-5-full-c1"),
         (DebtState.PAYING, INSTANCE, ""),
         (DebtState.PAYING, samples.RELEASE, ""),
         (DebtState.OPEN, "", ""),
         (DebtState.FAILED, "nightly-acme.helpdesk-2026-11-22", ""),
     ],
 )
-def test_only_another_nights_payment_is_taken_over(state: DebtState, by: str, left: str) -> None:
-    """A release pays its own debt when its opt-out is withdrawn."""
+def test_payment_of_another_night_or_on_demand_is_taken_over(state: DebtState, by: str, left: str) -> None:
+    """Not a release's: it pays its own debt when its opt-out is withdrawn."""
     assert nightly.left_behind(replace(DEBT, state=state, settled_by=by), INSTANCE) == left
 
 

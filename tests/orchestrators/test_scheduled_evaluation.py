@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from domain.models import EvaluationRequest, Verdict
+from domain.models import Debt, EvaluationRequest, Verdict
 from orchestrators.scheduled_evaluation import scheduled_evaluation
 from tests import samples
 from tests.orchestrators.stage import START, Stage
@@ -23,6 +23,10 @@ def stage_with(**changes: Any) -> Stage:
         "fetch_snapshot": lambda _: {"snapshot": {"sha256": "5" * 64, "size": 10}},
         "read_config": lambda _: {"config": samples.wire_config()},
         "tell_evaluation": lambda _: None,
+        "list_debts": lambda _: {"debts": []},
+        "take_debt": lambda taking: {"debt": taking["debt"]},
+        "settle_debt": lambda settling: {"debt": {**settling["debt"], "state": settling["state"]}},
+        "tell_payment": lambda _: None,
     }
     children = {"evaluation": lambda order: {"summary": asdict(samples.summary(order["kind"], id=order["id"]))}}
     for name, answer in changes.items():
@@ -74,6 +78,50 @@ def test_push_is_not_evaluated_when_the_repository_does_not_want_it() -> None:
     }
     assert stage.payloads("tell_evaluation") == stage.payloads("evaluation") == []
     assert stage.statuses[-1]["headline"] == output["reason"]
+
+
+def owes(sha: str = samples.SHA) -> dict[str, Any]:
+    """Return the debt of a commit's release."""
+    return asdict(Debt(samples.REPOSITORY, f"release-{sha[:3]}", sha, (), "the full evaluation", "", ""))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [(Verdict.PASSED, "paid"), (Verdict.FAILED, "failed"), (Verdict.INCONCLUSIVE, "failed")],
+)
+def test_full_evaluation_pays_what_its_commit_owes(verdict: Verdict, state: str) -> None:
+    """Whoever asked for it, before a night does; what other commits owe stays."""
+    stage = stage_with(
+        list_debts=lambda _: {"debts": [owes("f" * 40), owes()]},
+        evaluation=lambda order: {"summary": asdict(samples.summary(order["kind"], verdict, id=order["id"]))},
+    )
+
+    play(stage, kind="full", source="on-demand", asked_by="maria")
+
+    (settled,) = stage.payloads("settle_debt")
+    assert (settled["debt"]["commit"], settled["state"], settled["by"]) == (samples.SHA, state, NAME)
+    assert settled["evaluation"] == stage.payloads("evaluation")[0]["id"]
+    (told,) = stage.payloads("tell_payment")
+    assert (told["payment"]["state"], told["began"]) == (state, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("minimal", {}),
+        ("full", {"evaluation": lambda _: {"error": "no compute"}}),
+        ("full", {"evaluation": lambda _: {"cancelled": True}}),
+        ("full", {"take_debt": lambda _: {"debt": None}}),
+    ],
+    ids=["a few rows", "no verdict", "cancelled", "somebody else pays"],
+)
+def test_debt_is_left_to_who_can_pay_it(kind: str, changes: dict[str, Any]) -> None:
+    """Nothing is settled by what says nothing of all rows, nor behind the back of who pays already."""
+    stage = stage_with(**{"list_debts": lambda _: {"debts": [owes()]}, **changes})
+
+    play(stage, kind=kind, source="on-demand", asked_by="maria")
+
+    assert stage.payloads("settle_debt") == stage.payloads("tell_payment") == []
 
 
 def test_who_asks_gets_an_evaluation_whatever_the_mode() -> None:
