@@ -19,7 +19,7 @@ NAME = f"continuous-acme.helpdesk-{samples.SHA}-minimal-push"
 
 def stage_with(**changes: Any) -> Stage:
     """Return a stage where everything goes well, apart from what a test changes."""
-    activities = {
+    activities: dict[str, Any] = {
         "fetch_snapshot": lambda _: {"snapshot": {"sha256": "5" * 64, "size": 10}},
         "read_config": lambda _: {"config": samples.wire_config()},
         "tell_evaluation": lambda _: None,
