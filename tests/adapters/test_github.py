@@ -328,6 +328,27 @@ def test_push_of_more_commits_than_a_page_holds(world):
     assert len(world.double.requests()) - before < 20
 
 
+def test_who_commits_had_a_part_like_who_writes(world):
+    """A cherry-pick has two people. GitHub's own account, which commits for who works in the browser, is nobody."""
+    merged(world, "alex/1-small")
+    git = world.double.repository(world.repository)["clone_path"]
+    stream = ""
+    for number, (author, committer) in enumerate([("sam", "kim"), ("priya", "web-flow")]):
+        stream += (
+            f"commit refs/heads/sam/2-pick\nauthor {author} <{author}@users.noreply.example> 1700000000 +0000\n"
+            f"committer {committer} <{committer}@users.noreply.example> 1700000000 +0000\ndata 4\npick\n"
+            f"{'' if number else f'from refs/heads/main^0{chr(10)}'}M 644 inline pick/{number}\ndata 1\nx\n"
+        )
+    subprocess.run(["git", "-C", git, "fast-import", "--quiet"], input=stream.encode(), check=True)
+    world.double.open_pull_request(world.repository, "sam/2-pick", "Pick", author="sam")
+    sha = world.double.merge(world.repository, 2, by="maria")["merge_commit_sha"]
+
+    authors = set(origin(world, sha).authors)
+
+    assert authors >= {"sam", "kim", "priya"}
+    assert "web-flow" not in authors
+
+
 def push_commits(git_dir, branch, count):
     """Write many commits at once, faster than one by one."""
     stream = "".join(
