@@ -53,6 +53,7 @@ def test_the_system_runs_and_leaves_nothing_behind(tmp_path):
     assert numbers == [1, 2]
     assert all(merged)
     assert (right, wrong) == (False, True)
+    assert isinstance(console.file, io.StringIO)
     assert "Not as GitHub publishes it: GET" in console.file.getvalue()
     # Before the first repository exists the app says that it cannot reach it, and so that it is asked at all.
     assert set(health.json()["checks"]) >= {"blobs", "github"}
