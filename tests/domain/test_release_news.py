@@ -55,7 +55,7 @@ def test_status_leads_to_its_details_and_belongs_to_its_release() -> None:
     assert (prepare.url, minimal.url) == (PAGE, "https://report")
     assert {prepare.external_id, minimal.external_id} == {samples.RELEASE}
     assert minimal.description == "passed: f1 0.61"
-    assert "| f1 | 0.610 | 0.550 – 0.670 |" in minimal.summary
+    assert "| f1 | 0.610 | 0.550 to 0.670 |" in minimal.summary
     assert "| f1 |" not in prepare.summary
 
 
