@@ -9,6 +9,7 @@ from domain.errors import Invalid
 COMMENT = 65_536  # characters
 SUMMARY = 65_535  # characters, of a check run
 DESCRIPTION = 140  # characters, of a status
+REMARK = 65_536  # bytes, of an annotation's message
 
 
 def check_sha(text: str) -> str:
@@ -22,6 +23,13 @@ def short(text: str) -> str:
     """Make one line of a text, as long as GitHub takes for a description."""
     line = " ".join(clean(text).split())
     return line if len(line) <= DESCRIPTION else f"{line[: DESCRIPTION - 1]}…"
+
+
+def remark(text: str) -> str:
+    """Leave of a remark on a line what GitHub takes; the report that it belongs to has all of it."""
+    whole = clean(text)
+    kept = whole.encode()[: REMARK - len("…".encode())].decode(errors="ignore")
+    return whole if len(whole.encode()) <= REMARK else f"{kept}…"
 
 
 def clean(text: str) -> str:

@@ -12,7 +12,7 @@ from github.CheckRun import CheckRun
 from github.GithubObject import NotSet
 
 from adapters.github_changes import newest_statuses
-from adapters.github_limits import SUMMARY, check_sha, clean, cut, short
+from adapters.github_limits import SUMMARY, check_sha, clean, cut, remark, short
 from adapters.github_writes import Pen
 from domain.outbox import ANNOTATIONS, Annotation, Status, Written
 
@@ -120,13 +120,13 @@ def _says(run: CheckRun, wanted: Status, fields: dict[str, Any]) -> bool:
 def _lots(wanted: tuple[Annotation, ...], run: CheckRun | None) -> list[list[dict[str, Any]]]:
     """Pack what is not there yet: GitHub adds each request's annotations to those before."""
     there = {(one.path, one.start_line, one.message) for one in run.get_annotations()} if run and wanted else set()
-    missing = [_annotation(one) for one in wanted if (one.path, one.line, one.text) not in there]
+    missing = [_annotation(one) for one in wanted if (one.path, one.line, remark(one.text)) not in there]
     return [missing[start : start + ANNOTATIONS] for start in range(0, len(missing), ANNOTATIONS)]
 
 
 def _annotation(one: Annotation) -> dict[str, Any]:
     place = {"path": one.path, "start_line": one.line, "end_line": one.line}
-    return {**place, "annotation_level": one.level, "message": one.text}
+    return {**place, "annotation_level": one.level, "message": remark(one.text)}
 
 
 def _annotations(lot: list[dict[str, Any]]) -> dict[str, Any]:

@@ -54,16 +54,16 @@ def evaluated(
     )
     if request.change is not None and state != RUNNING:
         text = words.finished(request, summary, site) if summary else words.ended_without(request, state, reason)
-        yield Reply(request.repository, request.change, name, text, at=at)
+        yield Reply(request.repository, request.change, name, text, url, at=at)
 
 
 def paid(debt: Debt, payment: Payment, site: str, at: str) -> Iterator[Message]:
     """Say on each change that skipped its full evaluation what became of it; that it runs is no news."""
     if payment.state not in {DebtState.PAID, DebtState.FAILED, DebtState.OPEN}:
         return
+    body, link = words.payment(debt, payment, site), f"{site}/evaluations/{payment.evaluation}"
     for change in sorted({opt_out.change for opt_out in debt.opt_outs}):
-        body = words.payment(debt, payment, site)
-        yield Comment(debt.repository, change, debt.commit, f"debt-{debt.release}", body, at=at)
+        yield Comment(debt.repository, change, debt.commit, f"debt-{debt.release}", body, link, at=at)
 
 
 def night(ended: Night, summaries: Mapping[str, EvaluationSummary], site: str, at: str) -> Iterator[Message]:

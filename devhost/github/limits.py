@@ -17,6 +17,7 @@ CHECK_TEXT = 65_535  # characters, of a check run's summary, and of its text
 CHECK_STATUSES = ("queued", "in_progress", "completed")
 CHECK_CONCLUSIONS = ("action_required", "cancelled", "failure", "neutral", "success", "skipped", "timed_out")
 ANNOTATIONS = 50  # in one request
+ANNOTATION = 65_536  # bytes, of an annotation's message
 BUTTONS = 3
 BUTTON = {"label": 20, "description": 40, "identifier": 20}  # characters
 
@@ -45,6 +46,8 @@ def check_check_run(fields: Mapping[str, Any]) -> None:
         _at_most(output["summary"], CHECK_TEXT, "characters are allowed")
         _at_most(output.get("text") or "", CHECK_TEXT, "characters are allowed")
         _at_most(output.get("annotations") or (), ANNOTATIONS, "items are allowed")
+        for one in output.get("annotations") or ():
+            _at_most(str(one.get("message", "")).encode(), ANNOTATION, "bytes are allowed")
     buttons = fields.get("actions") or ()
     _at_most(buttons, BUTTONS, "items are allowed")
     for button in buttons:

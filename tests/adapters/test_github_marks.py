@@ -227,6 +227,18 @@ def test_long_summary_is_cut_with_a_link_to_the_rest(world: World) -> None:
     assert run["output"]["summary"].endswith("[read the rest](https://drawbridge.example/api/releases/r)*")
 
 
+def test_long_remark_on_a_line_is_cut(world: World) -> None:
+    """At what GitHub takes, in bytes; it is known again although it is shorter there."""
+    wanted = world.status("failed", annotations=(Annotation("app.py", 3, "é" * 40_000),))
+    for _ in range(2):
+        world.tell(wanted)
+
+    (run,) = world.runs()
+    (said,) = run["annotations"]
+    assert said["message"] == f"{'é' * 32_766}…"
+    assert world.writes == 1
+
+
 def test_skipped_evaluation_has_a_button_and_says_by_whom(world: World) -> None:
     """Pressing it is up to people; GitHub tells us then."""
     world.tell(

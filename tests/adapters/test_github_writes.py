@@ -225,6 +225,15 @@ def test_long_comment_arrives_with_a_link_to_the_rest(world: World) -> None:
     assert code.startswith("<!-- drawbridge:b -->\n")
 
 
+def test_long_reply_arrives_with_a_link_to_the_rest(world: World) -> None:
+    """The result of an evaluation that somebody asked for."""
+    world.tell(Reply(world.repository, 1, "asked-2", "| row | 0.5 |\n" * 5_000, "http://x/rest", at=AT))
+
+    (table,) = world.bodies()
+    assert 65_000 < len(table) <= 65_536
+    assert table.endswith("| 0.5 |\n\n*… cut here, GitHub takes no longer texts: [read the rest](http://x/rest)*")
+
+
 def test_reply_is_written_once(world: World) -> None:
     """Whatever it would say now, and whether it is remembered or has to be found."""
     reply = Reply(world.repository, 1, "asked-1", "Your evaluation runs.", at=AT)

@@ -9,9 +9,9 @@ import pytest
 
 from domain import schedule_news as news
 from domain.commands import read_command
-from domain.models import Debt, DebtState, GateResult, Metric, OptOut, RowChange, Verdict
+from domain.models import Debt, DebtState, EvaluationRequest, GateResult, Metric, OptOut, RowChange, Verdict
 from domain.nightly import HEAD, Night, Payment, Seen
-from domain.outbox import Issue, Message, Status
+from domain.outbox import Comment, Issue, Message, Reply, Status
 from tests import samples
 
 SITE = "https://drawbridge.example/api"
@@ -151,6 +151,20 @@ def test_payment_is_told_to_every_change_that_owed_it(state: DebtState, detail: 
 def test_payment_that_runs_or_was_waived_is_no_news(state: DebtState) -> None:
     """The release tells the waiver."""
     assert list(news.paid(DEBT, Payment(DEBT.release, DEBT.commit, "e", state, ""), SITE, AT)) == []
+
+
+def test_what_may_become_too_long_leads_to_the_rest() -> None:
+    """GitHub cuts nothing by itself: we do, and say where all of it stands."""
+    request = EvaluationRequest(samples.REPOSITORY, samples.SHA, "full", "on-demand", "sam", "501", change=7)
+    payment = Payment(DEBT.release, DEBT.commit, "the-payment", DebtState.PAID, "")
+    status, reply = news.evaluated(request, "passed", SUMMARY, "", SITE, at=AT, released=False)
+
+    assert isinstance(status, Status)
+    assert isinstance(reply, Reply)
+    assert reply.link == status.url
+    assert {only(Comment, [one]).link for one in news.paid(DEBT, payment, SITE, AT)} == {
+        f"{SITE}/evaluations/the-payment"
+    }
 
 
 def test_nothing_we_write_is_a_command() -> None:

@@ -111,6 +111,10 @@ def test_annotations_add_up(app):
         ({"output": {**OUTPUT, "summary": "x" * 65_536}}, "Only 65535 characters are allowed; 65536 were supplied."),
         ({"output": {**OUTPUT, "text": "x" * 65_536}}, "Only 65535 characters are allowed; 65536 were supplied."),
         ({"output": {**OUTPUT, "annotations": [line(1)] * 51}}, "No more than 50 items are allowed; 51 were supplied."),
+        (
+            {"output": {**OUTPUT, "annotations": [{**line(1), "message": "é" * 32_769}]}},
+            "Only 65536 bytes are allowed; 65538 were supplied.",
+        ),
         ({"output": {"summary": "x"}}, '"title" wasn\'t supplied.'),
         ({"actions": [BUTTON] * 4}, "No more than 3 items are allowed; 4 were supplied."),
         ({"actions": [{**BUTTON, "label": "x" * 21}]}, "Only 20 characters are allowed; 21 were supplied."),
