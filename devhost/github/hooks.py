@@ -56,6 +56,7 @@ class Hooks:
         return {
             "id": OWN,
             "repository": repository["repository"],
+            "repository_id": repository["id"],
             "events": list(EVENTS),
             "active": True,
             "url": self.own.url,
@@ -75,6 +76,7 @@ class Hooks:
         return self._store.add(
             "hook",
             repository["repository"],
+            repository_id=repository["id"],
             url=url,
             secret=config.get("secret") or "",
             content_type=config.get("content_type") or "form",

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from github import Auth, Github
 from github.Requester import Requester
 
@@ -21,9 +20,11 @@ from domain.config import read_config
 from domain.onboarding_rights import EVENTS
 from domain.opt_out import MARKER
 from scripts import onboard
+from tests.adapters.apps import APP, key_pair
 
 TOKEN = "token-of-the-setup"
 SITE = "https://drawbridge.contoso.example"
+HOOK = f"{SITE}/api/github/webhook"
 FLOW = """
 inputs: {question: {type: string}}
 outputs: {answer: {type: string, reference: "${answer.output}"}}
@@ -102,7 +103,7 @@ def test_a_fresh_repository_gets_everything(world):
     assert read_config(content(world, "drawbridge.yaml")).environments[2].approvers == ["drawbridge-ci"]
     assert MARKER in content(world, ".github/pull_request_template.md")
     (hook,) = world.place.get_hooks()
-    assert hook.config["url"] == f"{SITE}/api/github/webhook"
+    assert hook.config["url"] == HOOK
     assert set(hook.events) == {"push", "pull_request", "merge_group", "issue_comment", "check_run", "check_suite"}
     assert f"Look at every CHECK in {pull.html_url}, then merge it." in told.out
     assert "/settings/branches → require a pull request, require the status check drawbridge/change" in told.out
@@ -149,7 +150,7 @@ def test_a_run_that_was_cut_off_is_completed(world, monkeypatch, calls):
     assert told.status == 0, told.err
     assert {file.filename for file in pull.get_files()} == FILES
     assert pull.commits == 3
-    assert [hook.config["url"] for hook in world.place.get_hooks()] == [f"{SITE}/api/github/webhook"]
+    assert [hook.config["url"] for hook in world.place.get_hooks()] == [HOOK]
 
 
 def test_what_people_changed_on_the_branch_stays(world):
@@ -328,20 +329,20 @@ def test_missing_settings_are_told_as_the_app_tells_them(world, monkeypatch):
     [
         {"events": ["push"]},
         {"active": False},
-        {"config": {"url": f"{SITE}/api/github/webhook", "content_type": "form", "secret": "x"}},
-        {"config": {"url": f"{SITE}/api/github/webhook", "content_type": "json"}},
+        {"config": {"url": HOOK, "content_type": "form", "secret": "x"}},
+        {"config": {"url": HOOK, "content_type": "json"}},
     ],
 )
 def test_a_webhook_that_differs_is_mended(world, other):
     """Other events, switched off, another content type, no secret: one webhook, as it should be."""
-    config = {"url": f"{SITE}/api/github/webhook", "content_type": "json", "secret": "x"}
+    config = {"url": HOOK, "content_type": "json", "secret": "x"}
     fields = {"config": config, "events": list(EVENTS), "active": True, **other}
     world.place.create_hook("web", **fields)
     world.place.create_hook("web", {"url": "https://other.example/hook", "content_type": "json"}, ["push"])
     told = world.run()
     again = world.run()
 
-    assert f"+ webhook to {SITE}/api/github/webhook updated" in told.out
+    assert f"+ webhook to {HOOK} updated" in told.out
     assert "nothing changed" in again.out
     ours, theirs = sorted(world.place.get_hooks(), key=lambda hook: SITE not in hook.config["url"])
     assert (ours.active, set(ours.events), ours.config["content_type"]) == (True, set(EVENTS), "json")
@@ -358,39 +359,24 @@ def test_protection_that_is_there_is_acknowledged(world):
     assert "Protect" not in told.out
 
 
-def test_a_secret_that_our_app_refused_is_sent_again(world, monkeypatch):
+def test_a_secret_that_our_app_refused_is_sent_again(world):
     """GitHub hides secrets; that it has an old one shows in the 401 of the last delivery."""
+    world.double.lose_webhooks(100, status=401)
     world.run()
-    (hook,) = world.place.get_hooks()
-    refused = SimpleNamespace(
-        id=hook.id, config=hook.config, active=True, events=hook.events, raw_data={"last_response": {"code": 401}}
-    )
-    monkeypatch.setattr("github.Repository.Repository.get_hooks", lambda _: [refused])
-    told = world.run()
+    refused = world.run()
+    world.double.lose_webhooks(100, status=202)
+    world.double.push(world.name, "main", {"a.txt": "a"})
+    accepted = world.run()
+    world.double.lose_webhooks(0)
 
-    assert "webhook to https://drawbridge.contoso.example/api/github/webhook updated" in told.out
-
-
-@pytest.fixture
-def answered(monkeypatch):
-    """Answers to requests that the double does not know, by the end of their path."""
-    answers: dict[str, object] = {}
-    real = Requester.requestJsonAndCheck
-
-    def ask(self, verb, url, *arguments, **options):
-        found = [answer for end, answer in answers.items() if url.endswith(end)]
-        return ({}, found[0]) if found else real(self, verb, url, *arguments, **options)
-
-    monkeypatch.setattr(Requester, "requestJsonAndCheck", ask)
-    return answers
+    assert f"+ webhook to {HOOK} updated" in refused.out
+    assert f"✓ webhook to {HOOK}\n" in accepted.out
 
 
-def test_a_rule_protects_as_well(world, answered):
+def test_a_rule_protects_as_well(world):
     """Rulesets require checks without any branch protection."""
-    checks = [{"context": "drawbridge/change", "integration_id": None}]
-    rules = [{"type": "deletion"}, {"type": "required_status_checks", "parameters": {"required_status_checks": checks}}]
-    answered["/rules/branches/main"] = rules
-    answered["/rules/branches/develop"] = rules[:1]
+    world.double.protect(world.name, "main", checks=["drawbridge/change"], reviews=1, by_rules=True)
+    world.double.protect(world.name, "develop", reviews=1, by_rules=True)
     told = world.run()
 
     assert "✓ branch main requires drawbridge/change" in told.out
@@ -413,25 +399,21 @@ def test_a_token_without_the_scope_is_told(world, tmp_path):
 @pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """A GitHub where the App is known, and its key."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    ).decode()
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    access = Access(app_id="4711", app_public_key=public.decode())
-    with running(Options(tmp_path_factory.mktemp("github"), access=access)) as origin:
-        yield SimpleNamespace(double=Client(origin), key=pem)
+    key, public = key_pair()
+    options = Options(tmp_path_factory.mktemp("github"), access=Access(app_id=APP, app_public_key=public))
+    with running(options) as origin:
+        yield SimpleNamespace(double=Client(origin), key=key, options=options)
 
 
 @pytest.fixture
-def app_world(app, world, monkeypatch, capsys):
+def app_world(app, world, monkeypatch):
     """The same repository there, with the App's settings."""
     app.double.create_repository(world.name, branches=("main", "develop"))
     app.double.push(world.name, "main", REPOSITORY)
     app.double.set_app_permissions(**PERMISSIONS)
     monkeypatch.delenv("DRAWBRIDGE_GITHUB_TOKEN")
     monkeypatch.setenv("DRAWBRIDGE_GITHUB_URL", app.double.origin)
-    monkeypatch.setenv("DRAWBRIDGE_GITHUB_APP_ID", "4711")
+    monkeypatch.setenv("DRAWBRIDGE_GITHUB_APP_ID", APP)
     monkeypatch.setenv("DRAWBRIDGE_GITHUB_APP_KEY", app.key)
     return SimpleNamespace(double=app.double, name=world.name, run=world.run)
 
@@ -473,11 +455,15 @@ def test_an_app_that_is_not_installed_is_told_where_to_install_it(app_world):
     assert "/apps/drawbridge/installations/new" in told.err
 
 
-def test_no_webhook_is_registered_where_the_apps_own_leads_here(app_world, answered):
+def test_no_webhook_is_registered_where_the_apps_own_leads_here(app, app_world, tmp_path, monkeypatch):
     """It needs no permission for webhooks then; events it does not subscribe to are left to do."""
-    answered["/app/hook/config"] = {"url": f"{SITE}/api/github/webhook", "content_type": "json"}
-    app_world.double.set_app_permissions(**{**PERMISSIONS, "repository_hooks": "read"})
-    told = app_world.run()
+    with running(replace(app.options, root=tmp_path / "leads-here", webhook=HOOK)) as origin:
+        double = Client(origin)
+        double.create_repository(app_world.name, branches=("main", "develop"))
+        double.push(app_world.name, "main", REPOSITORY)
+        double.set_app_permissions(**{**PERMISSIONS, "repository_hooks": "read"})
+        monkeypatch.setenv("DRAWBRIDGE_GITHUB_URL", origin)
+        told = app_world.run()
 
     assert told.status == 0, told.err
     assert "✓ no webhook: the App's own leads to the app" in told.out

@@ -38,8 +38,17 @@ class Hooks(Base):
         }
         if app:
             return {**shape, "app_id": app}
-        unused = {"code": None, "status": "unused", "message": None}
-        return {**shape, "test_url": f"{api}/tests", "last_response": unused}
+        return {**shape, "test_url": f"{api}/tests", "last_response": self._last_response(hook)}
+
+    def _last_response(self, hook: Record) -> Json:
+        log = self.double.store.all(
+            "delivery", hook["repository"], hook=hook["id"], repository_id=hook["repository_id"]
+        )
+        answered = next((one for one in reversed(log) if one["status_code"]), None)
+        if answered is None:
+            return {"code": None, "status": "unused", "message": None}
+        status = "active" if answered["status_code"] < 300 else "misconfigured"
+        return {"code": answered["status_code"], "status": status, "message": answered["status"]}
 
     def delivery(self, delivery: Record, app: bool) -> Json:
         """A line of the log of deliveries."""

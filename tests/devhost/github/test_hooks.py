@@ -134,7 +134,24 @@ def test_repository_hook_has_a_log_of_its_own(api, inbox, other):
     whole = api("GET", f"/hooks/{number}/deliveries/{ping['id']}").json()
 
     assert (ping["event"], whole["request"]["payload"]["hook_id"]) == ("ping", number)
+    unused = {"code": None, "status": "unused", "message": None}
+    assert whole["request"]["payload"]["hook"]["last_response"] == unused
     assert said(api("GET", "/hooks/4711/deliveries")) == (404, "Not Found")
+
+
+def test_hook_tells_how_its_last_delivery_was_answered(double, repository, api, other):
+    """Of its own deliveries only."""
+    number = register(api, other.url).json()["id"]
+    wait_for(lambda: api("GET", f"/hooks/{number}").json()["last_response"]["code"])
+    welcome = api("GET", f"/hooks/{number}").json()["last_response"]
+    other.status = 401
+    double.push(repository, "main", {"a": "a"})
+    wait_for(lambda: api("GET", f"/hooks/{number}").json()["last_response"]["code"] != 202)
+
+    assert welcome == {"code": 202, "status": "active", "message": "OK"}
+    ours, theirs = (hook["last_response"] for hook in api("GET", "/hooks").json())
+    assert theirs == {"code": 401, "status": "misconfigured", "message": "Invalid HTTP Response: 401"}
+    assert ours["status"] == "active"
 
 
 def test_renamed_repository_is_reached_under_its_old_name(double, repository, api, inbox):
