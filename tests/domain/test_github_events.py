@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
 
+from devhost.github.background import running
+from devhost.github.client import Client
+from devhost.github.server import Options
 from domain import github_events
 from domain.errors import BadRequest
 from domain.git_flow import (
@@ -20,6 +24,7 @@ from domain.git_flow import (
     Push,
     SuiteEvent,
 )
+from tests.devhost.github.world import caller
 
 SHA = "a" * 40
 REPOSITORY = {"full_name": "acme/helpdesk"}
@@ -263,3 +268,63 @@ def test_what_lacks_is_named(name: str, payload: Any, lack: str) -> None:
         read(name, payload)
 
     assert str(caught.value) == f"The {name} event lacks what GitHub sends with it: {lack}."
+
+
+LABELED = {**CHANGE, "action": "labeled", "label": {"name": "skip-e2e-evaluation"}}
+TURNED = {**CHANGE, "action": "edited", "changes": {"base": {"ref": {"from": "main"}}}}
+GIVEN_UP = {**GROUP, "action": "destroyed", "reason": "dequeued"}
+PASSED = with_({**CHECK, "action": "completed"}, "check_run.conclusion", "success")
+RERUN = with_(CHECK, "check_run.pull_requests", [{"number": 7}])
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Any]:
+    """What the double tells of a change's life, which is held to GitHub's schemas: the newest of each kind."""
+    with running(Options(tmp_path_factory.mktemp("github"))) as origin:
+        double = Client(origin)
+        double.create_repository("acme/helpdesk", branches=("main", "develop"))
+        head = double.push("acme/helpdesk", "sam/12-shorter", {"a.txt": "a"}, author="sam")
+        number = double.open_pull_request("acme/helpdesk", "sam/12-shorter", "Shorter", author="sam")["number"]
+        double.add_label("acme/helpdesk", number, "skip-e2e-evaluation", by="sam")
+        double.comment("acme/helpdesk", number, "/evaluate full", by="sam")
+        run = double.report_check("acme/helpdesk", head, "drawbridge/change", "success")
+        double.rerequest("acme/helpdesk", run["id"], by="sam")
+        double.rerequest_all("acme/helpdesk", run["check_suite"]["id"], by="sam")
+        (group,) = double.queue("acme/helpdesk", [number], by="sam")
+        double.leave_queue("acme/helpdesk", group["branch"])
+        caller(origin, "acme/helpdesk")("PATCH", f"/pulls/{number}", json={"base": "develop"})
+        return {(one["event"], one["action"]): json.loads(one["payload"]) for one in double.deliveries()}
+
+
+def like(made: Any, published: Any) -> Any:
+    """Leave of what GitHub publishes just what somebody made by hand; fail where the one is not like the other."""
+    if isinstance(made, dict):
+        return {name: like(value, published[name]) for name, value in made.items()}
+    if isinstance(made, list):
+        return [like(made[0], one) for one in published]
+    assert type(made) is type(published)
+    return published
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("push", PUSH),
+        ("pull_request", CHANGE),
+        ("pull_request", LABELED),
+        ("pull_request", TURNED),
+        ("merge_group", GROUP),
+        ("merge_group", GIVEN_UP),
+        ("issue_comment", COMMENT),
+        ("check_run", RERUN),
+        ("check_run", PASSED),
+        ("check_suite", SUITE),
+    ],
+)
+def test_payloads_made_by_hand_say_what_github_publishes(told: Any, name: str, payload: Any) -> None:
+    """The reader needs nothing else of GitHub's own, and what it reads is there under these names."""
+    published = told[name, payload.get("action", "")]
+    event = read(name, published)
+
+    assert not isinstance(event, OtherEvent)
+    assert event == read(name, like(payload, published))
