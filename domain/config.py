@@ -281,16 +281,16 @@ class Config(_Section):
 
     version: Literal[1] = Field(description="the format of this file, 1")
     target: Target
-    branches: Branches = Branches()
+    branches: Branches = Field(default_factory=Branches)
     validation: Validation = Field(alias="validate")
     evaluation: Evaluation
-    merge: Merge = Merge()
-    opt_out: OptOutRule = OptOutRule()
-    override: Override = Override()
+    merge: Merge = Field(default_factory=Merge)
+    opt_out: OptOutRule = Field(default_factory=OptOutRule)
+    override: Override = Field(default_factory=Override)
     environments: list[Environment] = Field(
         min_length=1, description="the environments in the order a release passes them"
     )
-    schedule: Schedule = Schedule()
+    schedule: Schedule = Field(default_factory=Schedule)
 
     @field_validator("environments")
     @classmethod

@@ -141,13 +141,13 @@ def _is_duration(info: FieldInfo) -> bool:
 def _default(info: FieldInfo) -> str:
     if info.is_required():
         return "**needed**"
+    if info.default_factory is not None:
+        return "as below" if _model(info.annotation)[0] else ""
     value = info.default
-    if info.default_factory is not None or value is None:
+    if value is None:
         return ""
     if _is_duration(info):
         return f"`{_readable(value)}`"
-    if isinstance(value, BaseModel):
-        return "as below"
     return "none" if value in ([], {}) else f"`{json.dumps(value)}`"
 
 

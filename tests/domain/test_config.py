@@ -373,3 +373,15 @@ def test_importing_the_config_does_not_import_the_yaml_library():
     code = "import domain.config, sys; sys.exit('ruamel.yaml' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_importing_the_config_builds_no_validator():
+    """Every function loads this module; only who reads a config pays for its validators."""
+    code = """if True:
+        from domain.config import Branches, Config, Environment, Merge, OptOutRule, Override, Schedule
+        kinds = (Branches, Config, Environment, Merge, OptOutRule, Override, Schedule)
+        print([kind.__name__ for kind in kinds if kind.__pydantic_complete__])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
