@@ -148,13 +148,20 @@ class Onboarding(GitHub):
 
         return self._steady.call(attempt)
 
+    def turned_down(self, name: str, base: str) -> str | None:
+        """Find our pull request that people closed without merging it; None once its branch is deleted as well."""
+        place = self._repository(name)
+        pulls = self._steady.call(lambda: list(place.get_pulls(state="all", head=_ours(name), base=base)))
+        undecided = not pulls or any(pull.state == "open" for pull in pulls)
+        return None if undecided or pulls[0].merged_at or not self._head(place, BRANCH) else pulls[0].html_url
+
     def ensure_pull(self, name: str, base: str, files: Sequence[Wanted], title: str, body: str) -> tuple[str, bool]:
         """Open the one pull request with the files, or complete it; give its address and whether anything was done.
 
         Raises Conflict when the branch holds something else that is in no pull request.
         """
         place = self._repository(name)
-        head = f"{name.partition('/')[0]}:{BRANCH}"
+        head = _ours(name)
         pulls = self._steady.call(lambda: list(place.get_pulls(state="open", head=head, base=base)))
         if not pulls:
             self._prepare_branch(place, base, {file.path for file in files})
@@ -272,6 +279,10 @@ class Onboarding(GitHub):
         if isinstance(found, list):
             raise Conflict(f"{path} is a directory in {place.full_name}: rename it, then run this again.")
         return found.decoded_content.decode("utf-8", "replace"), found.sha
+
+
+def _ours(name: str) -> str:
+    return f"{name.partition('/')[0]}:{BRANCH}"
 
 
 def _as_wanted(hook: Hook, config: Mapping[str, str], events: Sequence[str]) -> bool:

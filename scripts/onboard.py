@@ -159,6 +159,13 @@ def _pull(github: Onboarding, settings: Settings, place: Place, wanted: list[Wan
     if not wanted:
         told.step(f"{CONFIG}, the checklist and the guide are on {main}")
         return
+    closed = github.turned_down(place.name, main)
+    if closed:
+        told.leave(
+            f"{closed} was closed without being merged, and no other is opened: reopen it, or delete the branch "
+            f"{BRANCH} and run this again for a new one."
+        )
+        return
     url, changed = github.ensure_pull(place.name, main, wanted, words.TITLE, body)
     told.step(f"pull request {url} with {', '.join(file.path for file in wanted)}", changed)
     told.leave(f"Look at every CHECK in {url}, then merge it.")

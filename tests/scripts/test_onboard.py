@@ -128,6 +128,30 @@ def test_running_it_again_changes_nothing_and_says_so(world):
     assert "drawbridge.yaml, the checklist and the guide are on main" in after.out
 
 
+def test_a_pull_request_that_people_closed_is_not_opened_again(world):
+    """What they want instead is up to them: to reopen it, or a new one once its branch is gone."""
+    world.run()
+    world.double.close(world.name, 1, by="maria")
+    before = changes(world)
+    closed = world.run()
+    left = changes(world)
+    world.double.reopen(world.name, 1, by="maria")
+    reopened = world.run()
+    world.double.close(world.name, 1, by="maria")
+    world.double.delete_branch(world.name, "drawbridge/onboarding")
+    anew = world.run()
+
+    url = f"{world.double.origin}/{world.name}/pull"
+    assert before == left
+    assert (
+        f"{url}/1 was closed without being merged, and no other is opened: reopen it, or delete the branch"
+        in closed.out
+    )
+    assert (closed.status, "nothing changed" in closed.out) == (0, True)
+    assert f"✓ pull request {url}/1 with" in reopened.out
+    assert f"+ pull request {url}/2 with" in anew.out
+
+
 @pytest.mark.parametrize("calls", range(8))
 def test_a_run_that_was_cut_off_is_completed(world, monkeypatch, calls):
     """After any number of writes it is stopped; the next run does the rest, and nothing twice."""
