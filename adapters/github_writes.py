@@ -88,7 +88,7 @@ def write_issue(pen: Pen, wanted: Issue) -> Written:
     hidden = _hidden(wanted.marker)
     text = cut(f"{hidden}\n{clean(wanted.body)}", COMMENT, wanted.link)
     title = short(wanted.title)
-    found = _find_issue(pen, hidden)
+    found = _find_issue(pen, wanted.repository, hidden)
     if found is None and not wanted.open:
         return Written(0, "")
     if found is None:
@@ -162,9 +162,10 @@ def _release(deployment: GitHubDeployment) -> str | None:
         return None  # other tools leave text there
 
 
-def _find_issue(pen: Pen, hidden: str) -> GitHubIssue | None:
+def _find_issue(pen: Pen, repository: str, hidden: str) -> GitHubIssue | None:
     told = _still_there(pen, pen.place.get_issue)
-    if told:
+    # GitHub leads on to an issue that people have transferred; what we write stays in this repository.
+    if told and told.url.casefold().endswith(f"/repos/{repository}/issues/{told.number}".casefold()):
         return told
     ours = pen.place.get_issues(state="all", creator=pen.me())  # type: ignore[arg-type]  # its stub is too narrow
     return next((one for one in ours if (one.body or "").startswith(hidden)), None)

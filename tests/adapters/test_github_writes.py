@@ -431,6 +431,21 @@ def test_issue_and_deployment_that_somebody_deleted_are_made_anew(world: World) 
     assert [one["payload"] for one in world.on_commit()["deployments"]] == [{"release": "r"}]
 
 
+def test_issue_that_people_transferred_is_left_to_them(world: World) -> None:
+    """GitHub answers 301 and leads to where it is now; a regression that lasts is told here again."""
+    elsewhere = f"{world.repository}-tracker"
+    world.double.create_repository(elsewhere)
+    theirs = world.double.open_issue(elsewhere, "It got worse", "<!-- drawbridge:nightly -->", "drawbridge-ci")
+    there = {"Location": f"{world.double.origin}/repos/{elsewhere}/issues/1"}
+    world.double.fault(method="GET", path_regex="/issues/999999$", status=301, message="Moved", headers=there)
+    world.told[issue(world).subject] = Told(AT, "", 999_999, "")
+    written = world.tell(issue(world))
+
+    (ours,) = issues(world)
+    assert (written.url, ours["state"]) == (ours["html_url"], "open")
+    assert world.double.pull(elsewhere, 1) == theirs
+
+
 def everything(world: World) -> list[Message]:
     """One message of each kind."""
     return [
