@@ -8,6 +8,8 @@ from tests.end_to_end.conftest import BAD, LONG, System
 
 pytestmark = pytest.mark.timeout(LONG)
 
+WRITES = 25  # that GitHub gets of a small release: 13 where each stage takes a moment, more where some last
+
 
 def test_good_merge_reaches_production_and_a_worse_one_is_stopped(system: System) -> None:
     """The main job: evaluated, deployed, approved by two people, and the next merge is held against it."""
@@ -23,6 +25,9 @@ def test_good_merge_reaches_production_and_a_worse_one_is_stopped(system: System
     # What was deployed is shown by GitHub's own deployments.
     stages = [stage.name for stage in record.stages if not stage.name.startswith("deploy-")]
     system.wait_for_statuses(number, {f"drawbridge/{name}": "success" for name in stages})
+    system.wait_for_deployments(number, ["dev", "prod"])
+    writes = [f"{one['method']} {one['path']}" for one in system.github.requests() if one["method"] != "GET"]
+    assert len(writes) <= WRITES, writes
 
     worse = system.merge({"flows/echo/echo.py": BAD}, "Answer differently")
     stopped = system.wait_for_end(system.release_of(worse))
