@@ -191,7 +191,8 @@ def _protection(github: Onboarding, settings: Settings, place: Place, told: Told
             unseen = " (its protection cannot be read with these permissions)" if required is None else ""
             told.leave(
                 f"Protect {branch}{unseen}: {place.url}/settings/branches → require a pull request, require the status "
-                f"check {CONTEXT}, and let nobody bypass it."
+                f"check {CONTEXT}, and let nobody bypass it. A merge queue may require it as well: docs/operations.md "
+                "says what it needs."
             )
 
 

@@ -107,6 +107,7 @@ def test_a_fresh_repository_gets_everything(world):
     assert set(hook.events) == {"push", "pull_request", "merge_group", "issue_comment", "check_run", "check_suite"}
     assert f"Look at every CHECK in {pull.html_url}, then merge it." in told.out
     assert "/settings/branches → require a pull request, require the status check drawbridge/change" in told.out
+    assert "A merge queue may require it as well: docs/operations.md says what it needs." in told.out
     assert f"{world.name} is set up, 4 things changed." in told.out
 
 
