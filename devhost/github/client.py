@@ -240,10 +240,16 @@ class Client:
         self._call("POST", "app/permissions", permissions)
 
     def protect(
-        self, repository: str, branch: str, checks: Iterable[str] = (), reviews: int = 0, by_rules: bool = False
+        self,
+        repository: str,
+        branch: str,
+        checks: Iterable[str] = (),
+        reviews: int = 0,
+        by_rules: bool = False,
+        queue: bool = False,
     ) -> None:
-        """Protect a branch, the older way or by rules: required checks by name, required approving reviews."""
-        fields = {"branch": branch, "checks": list(checks), "reviews": reviews, "by_rules": by_rules}
+        """Protect a branch: required checks by name, required approving reviews; by rules also a merge queue."""
+        fields = {"branch": branch, "checks": list(checks), "reviews": reviews, "by_rules": by_rules, "queue": queue}
         self._call("POST", f"repositories/{repository}/protection", fields)
 
     def set_rates(self, per_hour: int = 5000, writes_per_minute: int = 0) -> None:

@@ -24,8 +24,9 @@ async def protect(request: web.Request) -> web.Response:
     """Protect a branch."""
     fields = await body(request)
     checks, reviews = names(fields.get("checks")), int(fields.get("reviews", 0))
-    found, branch, by_rules = repository(request), text(fields, "branch"), whether(fields, "by_rules")
-    people.protect(site(request).double, found, branch, checks, reviews, by_rules)
+    found, branch = repository(request), text(fields, "branch")
+    by_rules, queue = whether(fields, "by_rules"), whether(fields, "queue")
+    people.protect(site(request).double, found, branch, checks, reviews, by_rules, queue)
     return web.json_response(_OK)
 
 

@@ -62,10 +62,19 @@ def protection(double: Double, repository: Record, branch: str) -> dict[str, Any
 
 
 def protect(
-    double: Double, repository: Record, branch: str, checks: list[str], reviews: int, by_rules: bool = False
+    double: Double,
+    repository: Record,
+    branch: str,
+    checks: list[str],
+    reviews: int,
+    by_rules: bool = False,
+    queue: bool = False,
 ) -> None:
-    """Protect a branch, the older way or by rules: checks it requires by name, and approving reviews."""
-    rules = {"checks": checks, "reviews": reviews, "by_rules": by_rules}
+    """Protect a branch, the older way or by rules: checks it requires by name, and approving reviews.
+
+    With `queue`, which is a rule, only the merge queue merges.
+    """
+    rules = {"checks": checks, "reviews": reviews, "by_rules": by_rules or queue, "queue": queue}
     _put(double, "protection", repository["repository"], {"branch": branch}, rules)
 
 

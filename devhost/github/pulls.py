@@ -13,6 +13,7 @@ from devhost.github.refusals import Refused, invalid
 from devhost.github.store import Record, now
 
 METHODS = ("merge", "squash", "rebase")
+QUEUE_ALONE = "Repository rule violations found\n\nChanges must be made through the merge queue\n\n"
 
 
 def everything(double: Double, repository: Record) -> list[Record]:
@@ -185,7 +186,7 @@ def _message(double: Double, repository: Record, pull: Record, method: str, titl
 
 
 def _hindrance(double: Double, repository: Record, pull: Record) -> str:
-    """Say what the base branch's protection still asks for: checks (skipped and neutral do pass), reviews."""
+    """Say what the base branch's protection still asks for: checks (skipped, neutral do pass), reviews, a queue."""
     protection = people.protection(double, repository, pull["base"])
     if protection is None:
         return ""
@@ -196,7 +197,8 @@ def _hindrance(double: Double, repository: Record, pull: Record) -> str:
     unpassed = [context for context in protection["checks"] if context not in passed]
     if unpassed:
         return f'Required status check "{unpassed[0]}" is expected.'
-    return reviews.missing(double, repository, pull, protection["reviews"])
+    through_queue = QUEUE_ALONE if protection["queue"] else ""
+    return reviews.missing(double, repository, pull, protection["reviews"]) or through_queue
 
 
 @dataclass(frozen=True)

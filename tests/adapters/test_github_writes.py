@@ -311,6 +311,16 @@ def test_merge_that_github_refuses_is_told_with_its_words(world: World) -> None:
         world.tell(merge(world))
 
 
+def test_merge_past_a_queue_is_refused_with_a_word_of_it(world: World) -> None:
+    """The comment knows by it what people have to press."""
+    world.double.protect(world.repository, "main", queue=True)
+
+    with pytest.raises(
+        Invalid, match="405 Repository rule violations found Changes must be made through the merge queue"
+    ):
+        world.tell(merge(world))
+
+
 def test_base_that_moved_during_the_merge_is_worth_another_try(world: World) -> None:
     """GitHub says so itself."""
     words = "Base branch was modified. Review and try the merge again."

@@ -97,6 +97,8 @@ class Commits(Base):
         if protection["reviews"]:
             count = {"required_approving_review_count": protection["reviews"]}
             kinds["pull_request"] = {**dict.fromkeys(_PULL_RULE, False), **count}
+        if protection["queue"]:
+            kinds["merge_queue"] = _QUEUE_RULE
         return [{"type": kind, "parameters": about, **source, "ruleset_id": 1} for kind, about in kinds.items()]
 
     def protection(self, repository: Record, name: str, protection: Record) -> Json:
@@ -133,6 +135,16 @@ _PULL_RULE = (  # what a rule on pull requests asks for beside reviews
     *("dismiss_stale_reviews_on_push", "require_code_owner_review", "require_last_push_approval"),
     "required_review_thread_resolution",
 )
+
+_QUEUE_RULE: Json = {  # as GitHub sets it up by itself
+    "merge_method": "MERGE",
+    "grouping_strategy": "ALLGREEN",
+    "check_response_timeout_minutes": 60,
+    "min_entries_to_merge": 1,
+    "min_entries_to_merge_wait_minutes": 5,
+    "max_entries_to_merge": 5,
+    "max_entries_to_build": 5,
+}
 
 
 def _checks(names: list[str]) -> list[Json]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from devhost.github.client import DoubleError
-from tests.devhost.github.world import payloads
+from tests.devhost.github.world import payloads, said
 
 
 def opened(double, repository, *names):
@@ -17,12 +19,18 @@ def opened(double, repository, *names):
     return numbers
 
 
-def test_each_change_is_built_on_the_one_before(double, inbox, repository):
+def sent(double, repository, event):
+    """Give the payloads of an event in the order in which they were sent; they may arrive in another."""
+    log = [one for one in double.deliveries() if (one["event"], one["repository"]) == (event, repository)]
+    return [json.loads(one["payload"]) for one in log]
+
+
+def test_each_change_is_built_on_the_one_before(double, repository):
     """And checks of each commit are asked for."""
     main = double.repository(repository)["heads"]["main"]
     first, second = double.queue(repository, opened(double, repository, "a", "b"), by="sam")
 
-    told = [one["merge_group"] for one in payloads(inbox, "merge_group", "checks_requested", 2)]
+    told = [one["merge_group"] for one in sent(double, repository, "merge_group")]
     assert [(one["head_sha"], one["base_sha"]) for one in told] == [
         (first["head"], main),
         (second["head"], first["head"]),
@@ -51,7 +59,7 @@ def test_all_that_land_together_are_one_push(double, inbox, repository):
     double.land_queue(repository, groups[1]["branch"])
 
     assert len(payloads(inbox, "merge_group", "destroyed", 2)) == 2
-    pushed = [one for one in payloads(inbox, "push") if one["ref"] == "refs/heads/main"]
+    pushed = [one for one in sent(double, repository, "push") if one["ref"] == "refs/heads/main"]
     assert [one["after"] for one in pushed] == [groups[1]["head"]]
     pulls = [double.pull(repository, number) for number in numbers]
     assert [pull["merge_commit_sha"] for pull in pulls] == [group["head"] for group in groups]
@@ -65,3 +73,20 @@ def test_queue_that_was_overtaken_does_not_land(double, repository):
 
     with pytest.raises(DoubleError, match="409"):
         double.land_queue(repository, group["branch"])
+
+
+def test_where_a_queue_is_required_nothing_else_merges(double, repository, api):
+    """GitHub says so in its own words; the queue itself may."""
+    (number,) = opened(double, repository, "a")
+    double.protect(repository, "main", queue=True)
+    refused = api("PUT", f"/pulls/{number}/merge", json={})
+    api("GET", f"/pulls/{number}")
+    state = api("GET", f"/pulls/{number}").json()["mergeable_state"]
+    rules = api("GET", "/rules/branches/main").json()
+    (group,) = double.queue(repository, [number], by="sam")
+    double.land_queue(repository, group["branch"])
+
+    words = "Repository rule violations found\n\nChanges must be made through the merge queue\n\n"
+    assert said(refused) == (405, words)
+    assert (state, [rule["type"] for rule in rules]) == ("blocked", ["merge_queue"])
+    assert double.pull(repository, number)["merged"]
