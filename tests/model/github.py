@@ -31,7 +31,7 @@ from tests.model.memory import Fault, Faults, no_faults
 
 NOBODY = "0" * 40
 LINKED_AFTER = timedelta(seconds=30)  # of a merge, until GitHub names the change that a commit came with
-AWAY = 1800.0  # seconds that GitHub asks to be left alone
+AWAY = 7200.0  # seconds that GitHub asks to be left alone; outages last for days here
 T = TypeVar("T")
 Files = tuple[tuple[str, str], ...]  # path and text, sorted
 

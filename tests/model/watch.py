@@ -260,10 +260,6 @@ class Watch:
             self._check_final(name)
         self._keep_verdicts()
 
-    def fell_short(self) -> set[str]:
-        """Return the commits whose full evaluation did not pass."""
-        return set(self._fell_short)
-
     def _keep_verdicts(self) -> None:
         """Remember what full evaluations came to, whatever becomes of their results."""
         for name in self.world.stored.names("evaluations/"):
@@ -296,11 +292,12 @@ class Watch:
 
     def check_ends(self) -> None:
         """Look at what must hold when nothing happens any more: every commit has one outcome, and it was told."""
+        records = [self.record(name.split("/")[1]) for name in self._records()]
         for branch, _, sha in self.world.forge.moves:
             if branch == "main":
-                self._check_told(sha)
+                self._check_told(sha, records)
 
-    def _check_told(self, sha: str) -> None:
+    def _check_told(self, sha: str, records: list[ReleaseRecord]) -> None:
         release = self._carrier(sha)
         if not release:
             return
@@ -316,23 +313,12 @@ class Watch:
         for place in places:
             marker = CHANGE if record.changes else release
             body = self.world.forge.comments.get((place, marker), [""])[-1]
-            self._require(self._says(body, place), f"the last that {place} was told: {body[:200]!r}")
+            self._require(_says(body, place, records), f"the last that {place} was told: {body[:200]!r}")
         change = next((one.number for one in self.world.forge.pulls.values() if one.merge_sha == sha), None)
         # Of a release that ended before GitHub said what its commit is, the commit is told.
         known = record.stages[0].state is StageState.PASSED
-        self._require(change is None or change in self._told() or not known, f"change #{change} is told of no release")
-
-    def _told(self) -> set[int]:
-        """Return the changes that any release names."""
-        records = [self.record(name.split("/")[1]) for name in self._records()]
-        return {change.number for one in records for change in one.changes}
-
-    def _says(self, body: str, place: Any) -> bool:
-        """Say whether a comment tells how a release of this commit or change ended."""
-        headline = body.partition("\n\n")[0]
-        records = [self.record(name.split("/")[1]) for name in self._records()]
-        mine = [one for one in records if place in _places(one)]
-        return any(one.commit.sha[:7] in headline and f"– {one.outcome.value}" in headline for one in mine)
+        told = {one.number for record in records for one in record.changes}
+        self._require(change is None or change in told or not known, f"change #{change} is told of no release")
 
     def _records(self) -> list[str]:
         return [name for name in self.world.stored.names("releases/") if name.endswith("/record.json")]
@@ -360,6 +346,13 @@ class Watch:
         if not holds:
             self.broken = True
             raise Violation(otherwise)
+
+
+def _says(body: str, place: Any, records: list[ReleaseRecord]) -> bool:
+    """Say whether a comment tells how a release of this commit or change ended."""
+    headline = body.partition("\n\n")[0]
+    mine = [one for one in records if place in _places(one)]
+    return any(one.commit.sha[:7] in headline and f"– {one.outcome.value}" in headline for one in mine)
 
 
 def _places(record: ReleaseRecord) -> list[Any]:
