@@ -13,7 +13,7 @@ from adapters import changes, connect
 from adapters.outbox import Outbox
 from domain import messages_changes
 from domain.change_news import news, parting
-from domain.changes import ChangeRecord, over
+from domain.changes import ChangeRecord, ChangeState, over
 from domain.errors import DrawbridgeError
 from domain.outbox import Message
 from domain.wire import read
@@ -26,9 +26,10 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="payload")
 def tell_change(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return {"over": why this story no longer speaks for its change, or ""} for {"record", "last": its last word}.
+    """Return {"over": ""}, or {"over": why this story no longer speaks for its change, "state": what it ends as}.
 
-    A story that is over still may close the status of its own head, with its last word.
+    The payload is {"record", "last": its last word}. A story that is over still may close the status of
+    its own head, with its last word.
     """
     settings = current()
     site = f"{settings.public_url}/api"
@@ -46,10 +47,10 @@ def tell(record: ChangeRecord, last: bool, site: str, outbox: Outbox) -> dict[st
     if stored.instance == record.instance:
         if last:
             publish(stored, site, outbox)
-        return {"over": messages_changes.ended(stored.ended)}
+        return {"over": messages_changes.ended(stored.ended), "state": ChangeState.CANCELLED}
     if last and stored.head != record.head:  # an attempt at the same head has its status now
         _post(parting(record, site, _now()), outbox)
-    return {"over": messages_changes.superseded(stored.head)}
+    return {"over": messages_changes.superseded(stored.head), "state": ChangeState.SUPERSEDED}
 
 
 def publish(record: ChangeRecord, site: str, outbox: Outbox) -> None:

@@ -24,6 +24,11 @@ Steps = Generator[Any, Any, None]
 class Over(Exception):
     """This story no longer speaks for its change: a newer one does, or nobody is to."""
 
+    def __init__(self, why: str, state: ChangeState) -> None:
+        super().__init__(why)
+        self.why = why
+        self.state = state
+
 
 class Stopped(Exception):
     """The change cannot go on by itself: why, as Markdown, and who has to do what."""
@@ -106,13 +111,11 @@ class ChangeStory:
         """Keep the record, show it, and tell GitHub. Raises Over when another story speaks for the change."""
         told = yield from self._tell(last=False)
         if told["over"]:
-            raise Over(told["over"])
+            raise Over(told["over"], ChangeState(told["state"]))
 
-    def part(self, why: str) -> Steps:
+    def part(self, over: Over) -> Steps:
         """Close the status of a head that is not validated any more."""
-        superseded = why.startswith("superseded")
-        state = ChangeState.SUPERSEDED if superseded else ChangeState.CANCELLED
-        self.record = replace(self.record, state=state, reason=why)
+        self.record = replace(self.record, state=over.state, reason=over.why)
         yield from self._tell(last=True)
 
     def ask_github(self, activity: Any, payload: Any) -> Generator[Any, Any, dict[str, Any]]:

@@ -51,7 +51,7 @@ def validate_head(context: df.DurableOrchestrationContext, take_up: Any, tale: T
     try:
         yield from _tell(story, tale(story, found["branch"], found["look"]))
     except Over as over:
-        yield from story.part(str(over))
+        yield from story.part(over)
     return {"state": story.record.state, "reason": story.record.reason}
 
 

@@ -87,7 +87,10 @@ def test_newer_push_ends_what_ran_for_the_head_before(world: World) -> None:
 
     assert world.blobs.exists(blob_names.cancelled(blob_names.validation_plan(change_id(old))))
     assert world.blobs.exists(blob_names.cancelled(blob_names.plan(f"{change_id(old)}.syntax")))
-    assert told(record, last=True)["over"] == f"superseded by {new.sha[:7]}, which is validated instead"
+    assert told(record, last=True) == {
+        "over": f"superseded by {new.sha[:7]}, which is validated instead",
+        "state": "superseded",
+    }
     assert not world.blobs.exists(blob_names.cancelled(blob_names.validation_plan(change_id(new))))
 
 
@@ -280,7 +283,7 @@ def test_change_that_was_closed_meanwhile_is_told_so_once(world: World) -> None:
 
     assert changes.end(world.blobs, world.repository, request.number, "closed")
 
-    assert told(record)["over"] == "the change was closed: what ran for it was ended"
+    assert told(record) == {"over": "the change was closed: what ran for it was ended", "state": "cancelled"}
     assert world.blobs.exists(blob_names.cancelled(blob_names.validation_plan(change_id(request))))
     assert changes.begin(world.blobs, request).attempt == 2
 

@@ -111,7 +111,7 @@ def test_group_that_is_none_any_more_is_not_validated(answer: dict[str, Any]) ->
 def test_group_that_is_taken_out_meanwhile_ends() -> None:
     """Its status is closed with the last word."""
     why = "the change was taken out of the merge queue: what ran for it was ended"
-    stage = queued(tell_change=lambda _: {"over": why})
+    stage = queued(tell_change=lambda _: {"over": why, "state": "cancelled"})
 
     assert play(stage) == {"state": "cancelled", "reason": why}
     assert stage.payloads("tell_change")[-1]["last"] is True

@@ -331,7 +331,7 @@ def test_change_that_failed_for_more_waits_for_no_check() -> None:
 
 def test_newer_push_supersedes_the_running_validation() -> None:
     """The jobs come back as cancelled; the story says by which commit, and blames nobody."""
-    over = {"over": "superseded by bbbbbbb, which is validated instead"}
+    over = {"over": "bbbbbbb is validated instead", "state": "superseded"}
     stage: Stage = stage_with(
         run_jobs=lambda _: [{"ok": False, "error": "cancelled"}],
         tell_change=lambda _: over if len(stage.payloads("tell_change")) > 3 else {"over": ""},
@@ -345,7 +345,7 @@ def test_newer_push_supersedes_the_running_validation() -> None:
 
 def test_change_that_was_closed_ends_as_cancelled() -> None:
     """Nobody is told that it failed."""
-    over = {"over": "the change was closed: what ran for it was ended"}
+    over = {"over": "the change was closed: what ran for it was ended", "state": "cancelled"}
     stage = stage_with(tell_change=lambda _: over)
 
     assert play(stage) == {"state": "cancelled", "reason": over["over"]}
