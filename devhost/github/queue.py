@@ -20,6 +20,8 @@ def enqueue(double: Double, repository: Record, numbers: Iterable[int], base: st
     groups = []
     for number in numbers:
         pull = pulls.find(double, repository, number)
+        if pull["state"] != "open":  # built on itself it would never end
+            raise Refused(422, "Pull request is closed")
         try:
             head = place.merge(parent, pull["head_sha"], "merge", f"Merge pull request #{number} from {by}", by)
         except MergeConflict as error:

@@ -90,3 +90,5 @@ def test_where_a_queue_is_required_nothing_else_merges(double, repository, api):
     assert said(refused) == (405, words)
     assert (state, [rule["type"] for rule in rules]) == ("blocked", ["merge_queue"])
     assert double.pull(repository, number)["merged"]
+    with pytest.raises(DoubleError, match="422"):
+        double.queue(repository, [number], by="sam")
