@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> None:
     connections: Connections = json.loads(Path(arguments[0]).read_text())
     if arguments[1:3] == ["flow", "serve"]:
         connections = filled(connections, os.environ)  # a build must keep the references: an image holds no secrets
+        _mend_home_page()
     keyring.set_keyring(_MemoryKeyring())
     _store(connections)
     from promptflow._cli._pf.entry import main as pf  # noqa: PLC0415 - slow, as is _store's import
@@ -74,6 +75,13 @@ def filled(connections: Connections, variables: Mapping[str, str]) -> Connection
         name: {key: _REFERENCE.sub(value, text) for key, text in connection.items()}
         for name, connection in connections.items()
     }
+
+
+def _mend_home_page() -> None:
+    """Give the module of a served flow's page the import it lacks in promptflow 1.18: `/` answers 400 without it."""
+    from promptflow.core._serving.v1.blueprint import static_web_blueprint  # noqa: PLC0415 - slow
+
+    static_web_blueprint.os = os
 
 
 def _store(connections: Connections) -> None:

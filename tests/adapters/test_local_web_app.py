@@ -55,6 +55,15 @@ def test_a_deployment_answers_and_deploying_it_again_changes_nothing(apps, shelf
     assert [record.what for record in processes.all(state)] == ["web app dev"]
 
 
+def test_a_deployment_has_a_page_to_ask_it_from(apps, shelf):
+    """GitHub's "View deployment" leads to it."""
+    url = apps().deploy("dev", shelf.first, "release-1").url
+
+    with urllib.request.urlopen(url, timeout=30) as page:
+        assert page.headers.get_content_type() == "text/html"
+        assert b"<title>" in page.read()
+
+
 def test_a_new_image_takes_over_and_can_be_rolled_back(apps, shelf, state):
     """The image before is remembered, its process ended; rolling back runs it again, once."""
     first = apps().deploy("dev", shelf.first, "release-1")
