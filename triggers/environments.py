@@ -95,36 +95,40 @@ def _lift(
     try:
         if lane is None or not rights.may(who, lane.approvers, settings):
             raise Forbidden(f"Only the approvers of {environment} may lift its hold: ask one of them.")
-        lifted: list[Hold] = []
-        lanes.change(blobs, repository, environment, lambda found: _without_hold(found, fields.get("hold"), lifted))
+        held = _hold(lane, fields.get("hold"))
+        # Before it is lifted: whoever is cut off in between sends the form again, and is recorded once.
+        audit.record(
+            blobs,
+            key=f"{place}:{held.at}:{who.name}",
+            what="hold-lifted",
+            who=who.name,
+            subject=held.release,
+            details={
+                "repository": repository,
+                "environment": environment,
+                "held": f"by {held.by} since {held.at}: {held.reason}",
+                "comment": clean_comment(fields.get("reason", "")),
+            },
+        )
+        lanes.change(blobs, repository, environment, lambda found: _without(found, held))
     except DrawbridgeError as error:
         keep_refusal(blobs, error, place=place, who=who.name, subject=f"{repository}:{environment}", of="lift")
         raise
-    held = lifted[-1]
-    audit.record(
-        blobs,
-        key=f"{place}:{held.at}",
-        what="hold-lifted",
-        who=who.name,
-        subject=held.release,
-        details={
-            "repository": repository,
-            "environment": environment,
-            "held": f"by {held.by} since {held.at}: {held.reason}",
-            "comment": clean_comment(fields.get("reason", "")),
-        },
-    )
 
 
-def _without_hold(lane: Lane, seen: str | None, lifted: list[Hold]) -> Lane:
-    """Return the lane without the hold that was seen. Raises Conflict when there is none, or another one by now."""
+def _hold(lane: Lane, seen: str | None) -> Hold:
+    """Return the hold that was seen. Raises Conflict when there is none, or another one by now."""
     if lane.hold is None:
         raise Conflict(f"{lane.environment} is not held any more: there is nothing to lift.")
     if seen and seen != lane.hold.at:
         raise Conflict(
             f"{lane.hold.by} holds {lane.environment} since, for another reason. Look again before you lift it."
         )
-    lifted.append(lane.hold)
+    return lane.hold
+
+
+def _without(lane: Lane, held: Hold) -> Lane:
+    _hold(lane, held.at)
     return replace(lane, hold=None)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters import lanes, records
+from domain.errors import Unavailable
 from domain.lanes import Hold, Holder, Lane, Occupant, Waiting
 from tests import samples
 from tests.triggers.edge import Answer, Edge, plain_function, record, request
@@ -40,6 +41,11 @@ def lift(
     path = "/api/environments/acme.helpdesk/prod/lift"
     function = plain_function(environments.lift_hold)
     return edge.post(function, path, who, fields, repository=repository, environment="prod", **more)
+
+
+def refuse(*_: Any) -> None:
+    """Stand in for storage that goes away at the wrong moment."""
+    raise Unavailable("storage is away")
 
 
 def test_page_shows_what_runs_who_deploys_and_who_waits_why(edge: Edge) -> None:
@@ -78,6 +84,23 @@ def test_hold_is_lifted_by_an_approver_and_kept_in_the_audit_log(edge: Edge) -> 
     (trace,) = edge.audited("hold-lifted")
     assert (trace["who"], trace["subject"]) == ("maria@acme.example", samples.RELEASE)
     assert trace["details"]["held"] == f"by priya@acme.example since {NOW}: refunds are wrong"
+
+
+def test_who_is_cut_off_while_lifting_is_recorded_and_sends_the_form_again(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hold that is gone without a trace of who lifted it would be worse."""
+    keep(edge, hold=HOLD)
+    form = visit(edge, "maria").fields()
+    with monkeypatch.context() as away:
+        away.setattr(lanes, "change", refuse)
+        cut_off = lift(edge, "maria", form)
+
+    assert cut_off.status == 503
+    assert [trace["who"] for trace in edge.audited("hold-lifted")] == ["maria@acme.example"]
+    assert lift(edge, "maria", form).status == 200
+    assert len(edge.audited("hold-lifted")) == 1
+    assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").hold is None
 
 
 def test_script_lifts_a_hold_with_the_same_rights(edge: Edge) -> None:
