@@ -51,7 +51,7 @@ def ask(url: str, question: str) -> str:
 def telling(url: str) -> Iterator[Iterator[bytes]]:
     """Have a model begin an answer that takes it seconds; yield the lines that come after the first one."""
     question = {"role": "user", "content": "Count to a thousand."}
-    body = {"messages": [question], "stream": True, "max_tokens": 300, "ignore_eos": True}
+    body: dict[str, Any] = {"messages": [question], "stream": True, "max_tokens": 300, "ignore_eos": True}
     with requests.Session() as session:
         session.trust_env = False
         with session.post(f"{url}/chat/completions", json=body, stream=True, timeout=60) as answer:
