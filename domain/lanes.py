@@ -69,6 +69,7 @@ class Bar:
 
     release: str
     why: str
+    by: str
     at: str
 
 

@@ -77,9 +77,14 @@ async def _see_carried_on(
 
 
 def _close(blobs: Blobs, settings: Settings, record: ReleaseRecord, reason: str) -> None:
-    """Close a release that nobody carries on, unless it has its end, and let GitHub hear of it."""
+    """Close a release that nobody carries on, unless it has its end, and let GitHub hear of it.
+
+    One that somebody was cancelling is cancelled in that person's name.
+    """
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    closed = closing.close_release(blobs, record, reason, by="drawbridge", at=at)
+    bar = lanes.find_bar(blobs, record.id)
+    reason, by = (bar.why, bar.by) if bar else (reason, APP)
+    closed = closing.close_release(blobs, record, reason, by=by, at=at)
     closing.tell(blobs, connect.outbox(settings), closed, f"{settings.public_url}/api")
     structured(log, "closed", release=record.id, reason=closed.reason)
 

@@ -44,8 +44,9 @@ async def ask_for_rollback(req: func.HttpRequest, client: df.DurableOrchestratio
         name = rollback_name(release, wanted["environment"])
         # The first that is not over, so that a form sent twice is one rollback.
         instance = f"{name}-{await next_number(client, blobs, name)}"
-        decision = await start_once(client, blobs, "rollback", instance, wanted)
+        # Before it starts: whoever is cut off in between sends the form again.
         await asyncio.to_thread(_trace_rollback, blobs, instance, wanted)
+        decision = await start_once(client, blobs, "rollback", instance, wanted)
         structured(log, "rollback", decision=decision, instance=instance, principal=who.name)
         url = f"{settings.public_url}/api/environments"
         sentence = going_back(release, wanted["environment"], again=decision == DUPLICATE)
@@ -144,7 +145,7 @@ def _want_cancel(blobs: Blobs, settings: Settings, release: str, why: str, who: 
             raise Forbidden("Only its authors and the approvers of its environments may cancel it: ask one of them.")
         if record.outcome not in (Outcome.RUNNING, Outcome.CANCELLED):
             raise _over(record)
-        bar = Bar(record.id, why, datetime.now(UTC).isoformat())
+        bar = Bar(record.id, why, who.name, datetime.now(UTC).isoformat())
         lanes.bar(blobs, record.repository, timeline.environments(record), bar)
     return record
 

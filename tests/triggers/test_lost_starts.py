@@ -18,7 +18,7 @@ from adapters import connect, lanes, records, release_index
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.errors import Unavailable
-from domain.lanes import Holder, Lane, Waiting
+from domain.lanes import Bar, Holder, Lane, Waiting
 from domain.models import Outcome, ReleaseRecord
 from domain.wire import read
 from settings import Settings
@@ -211,6 +211,16 @@ def test_release_without_orchestration_is_closed_and_told(
     )
     assert any(how.encode() in (store.read(name) or b"") for name in store.names("outbox/pending/"))
     assert client.started == []
+
+
+def test_cancelling_that_was_cut_off_is_finished_in_the_name_of_who_cancelled(app: Settings, store: Blobs) -> None:
+    """Its orchestration was ended, and nothing else had happened yet."""
+    lanes.bar(store, release(store).repository, (), Bar(RELEASE, "Cancelled by alex: wrong branch", "alex", "now"))
+
+    look(Durable(**{RELEASE: "Terminated"}), store, app)
+
+    assert outcome(store) == (Outcome.CANCELLED, "Cancelled by alex: wrong branch")
+    assert [trace["who"] for trace in audited(store, "cancelled")] == ["alex"]
 
 
 @pytest.mark.parametrize("state", ["Running", "Pending", "Suspended", "ContinuedAsNew", "Completed"])

@@ -78,6 +78,15 @@ def test_approver_goes_back_to_a_release_that_ran_there(edge: Edge, script: bool
     assert (trace["who"], trace["details"]["reason"]) == ("maria@acme.example", "refunds are wrong")
 
 
+def test_who_asked_for_a_rollback_that_could_not_start_is_known(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recorded before it starts: what people did must not be lost with what came of it."""
+    in_prod(edge)
+    monkeypatch.setattr(releases_api, "start_once", failing(Unavailable("storage is away")))
+
+    assert go_back(edge, "maria").status == 503
+    assert [trace["who"] for trace in edge.audited("rollback-asked")] == ["maria@acme.example"]
+
+
 def test_rollback_that_runs_is_not_started_again(edge: Edge) -> None:
     """The form sent twice is one rollback; after it has ended there can be another."""
     in_prod(edge)
