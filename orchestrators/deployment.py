@@ -76,7 +76,7 @@ def _watch(
 
     A look that cannot be made counts as wrong: nobody knows what an unwatched image does.
     """
-    until = context.current_utc_datetime + timedelta(seconds=environment.watch)
+    until = None
     pause = timedelta(seconds=max(1, environment.watch / LOOKS))
     look = {name: order[name] for name in ("repository", "release", "snapshot", "sample", "columns")}
     total: Probe | None = None
@@ -88,6 +88,8 @@ def _watch(
             return "", messages.not_watched(error)
         total = together(total, probe) if total else probe
         wrong, seen = fault(total, environment), messages.probe_detail(total)
+        # From the end of the first look on: one that takes longer than the watch must not be the only one.
+        until = until or context.current_utc_datetime + timedelta(seconds=environment.watch)
         if wrong or context.current_utc_datetime >= until:
             return seen, wrong
         yield context.create_timer(min(until, context.current_utc_datetime + pause))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from domain.models import Image, Probe
-from orchestrators.deployment import SMOKE_REQUESTS, deployment
+from orchestrators.deployment import SMOKE_REQUESTS, WATCH_REQUESTS, deployment
 from tests import samples
 from tests.orchestrators.stage import START, Stage
 
@@ -56,6 +57,17 @@ def test_deployment_that_holds_is_watched_to_the_end() -> None:
     assert requests[0] == SMOKE_REQUESTS
     assert len(requests) > 3
     assert [state for state, _ in states(stage)] == ["in_progress", "success"]
+
+
+def test_smoke_test_that_takes_longer_than_the_watch_is_not_the_only_look() -> None:
+    """The time to watch begins when it is over: an image that is slow to warm up is looked at again."""
+    stage = stage_with(GOOD)
+    stage.pace = timedelta(seconds=30)
+
+    output = stage.play(deployment, ORDER)
+
+    assert output["ok"] is True
+    assert [look["requests"] for look in stage.payloads("probe_deployment")] == [SMOKE_REQUESTS, WATCH_REQUESTS]
 
 
 def test_failed_smoke_test_rolls_back_at_once() -> None:
