@@ -22,6 +22,9 @@ def tidy(blobs: Blobs, record: ReleaseRecord) -> None:
         if request:
             door = blob_names.approval_outcome(record.id, environment, request.round)
             blobs.create_json(door, {"decision": record.outcome.value})
+    bar = lanes.find_bar(blobs, record.id) if record.outcome is Outcome.CANCELLED else None
+    if bar:  # it ended by itself, since whoever cancelled it was cut off before its orchestration was ended
+        _cancelled(blobs, record, bar.by)
     audit.record(
         blobs,
         key=f"{record.id}:ended",
@@ -41,10 +44,14 @@ def close_release(blobs: Blobs, record: ReleaseRecord, reason: str, by: str, at:
     for evaluation in timeline.evaluations_cut_short(closed):
         blobs.write(blob_names.cancelled(blob_names.plan(evaluation)), b"")
     if closed.outcome is Outcome.CANCELLED:
-        why = {"why": closed.reason}
-        audit.record(blobs, key=f"{record.id}:cancel", what="cancelled", who=by, subject=record.id, details=why)
+        _cancelled(blobs, closed, by)
     tidy(blobs, closed)
     return closed
+
+
+def _cancelled(blobs: Blobs, record: ReleaseRecord, by: str) -> None:
+    why = {"why": record.reason}
+    audit.record(blobs, key=f"{record.id}:cancel", what="cancelled", who=by, subject=record.id, details=why)
 
 
 def tell(blobs: Blobs, outbox: Outbox, record: ReleaseRecord, site: str) -> None:

@@ -25,6 +25,11 @@ MAX_COMMENT = 2_000  # characters
 ASK_AGAIN = "merge a new change: its release asks the approvers again."
 
 
+def approver_name(name: str) -> str:
+    """Return an approver of the config as people read it: a person, a team, or everybody in an Entra group."""
+    return f"the Entra group {name.removeprefix(GROUP)}" if name.startswith(GROUP) else f"@{name}"
+
+
 class Decision(StrEnum):
     """What the votes come to."""
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain import messages_promotion as messages
+from domain.audit import APP
 from domain.branch_line import Place, counts
 from domain.config import Environment
 from domain.errors import Conflict
@@ -69,8 +70,8 @@ class Bar:
 
     release: str
     why: str
-    by: str
     at: str
+    by: str = APP
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from domain.approvals import approver_name
 from domain.messages_promotion import skipped_because
 from domain.models import (
     EvaluationSummary,
@@ -108,7 +109,7 @@ def release_comment(record: ReleaseRecord, site: str, links: Mapping[str, Mappin
 
 def reminder(environment: str, approvers: Sequence[str], expires_at: str, page: str) -> str:
     """Return the comment that reminds the approvers who have not voted."""
-    names = ", ".join(f"@{name}" for name in approvers)
+    names = ", ".join(map(approver_name, approvers))
     return (
         f"{names}: the release still waits for your decision about **{environment}**. It expires at {expires_at}. "
         f"Your links are in the release's comment; the evidence is on the [release page]({page})."

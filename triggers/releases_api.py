@@ -145,7 +145,7 @@ def _want_cancel(blobs: Blobs, settings: Settings, release: str, why: str, who: 
             raise Forbidden("Only its authors and the approvers of its environments may cancel it: ask one of them.")
         if record.outcome not in (Outcome.RUNNING, Outcome.CANCELLED):
             raise _over(record)
-        bar = Bar(record.id, why, who.name, datetime.now(UTC).isoformat())
+        bar = Bar(record.id, why, datetime.now(UTC).isoformat(), who.name)
         lanes.bar(blobs, record.repository, timeline.environments(record), bar)
     return record
 

@@ -88,7 +88,7 @@ def test_rollback_whose_release_ends_meanwhile_says_what_runs_now(world: World) 
 def test_release_that_was_barred_early_gets_into_no_lane_that_comes(world: World) -> None:
     """It was being prepared, and prod had never been deployed to: nobody knew that it would want to go there."""
     records.save_record(world.blobs, world.record)
-    lanes.bar(world.blobs, world.repository, (), Bar(world.record.id, "cancelled by maria", "maria", "now"))
+    lanes.bar(world.blobs, world.repository, (), Bar(world.record.id, "cancelled by maria", "now"))
 
     assert enter(world) == "barred"
     assert holder(world) == ""
@@ -100,7 +100,7 @@ def test_release_that_deploys_is_barred_from_no_lane_that_comes(world: World) ->
     records.save_record(world.blobs, world.record)
     enter(world)
     with pytest.raises(Conflict, match="being deployed to prod right now"):
-        lanes.bar(world.blobs, world.repository, (), Bar(world.record.id, "cancelled by maria", "maria", "now"))
+        lanes.bar(world.blobs, world.repository, (), Bar(world.record.id, "cancelled by maria", "now"))
 
     assert lanes.find_bar(world.blobs, world.record.id) is None
     assert enter(world) == "entered"

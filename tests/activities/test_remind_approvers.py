@@ -62,6 +62,19 @@ def test_reminder_leaves_out_who_may_not_vote(world: World) -> None:
     assert "@maria, @jonas: the release" in world.comments(1)[0]
 
 
+def test_group_is_reminded_although_one_of_it_has_voted(world: World) -> None:
+    """Its others may be wanted as well."""
+    group = "entra:1a2b3c4d-0000-4000-8000-00000000000a"
+    asked = ask(world, approvers=[group])
+    given = Vote(group, "jonas@acme.example", "approve", "", asked.digest, AT)
+    world.blobs.create_json(blob_names.vote(asked.release, "prod", 1, given.principal), asdict(given))
+
+    remind(asked)
+    world.deliver()
+
+    assert "the Entra group 1a2b3c4d-0000-4000-8000-00000000000a: the release still waits" in world.comments(1)[0]
+
+
 def test_new_round_has_a_reminder_of_its_own(world: World, asked: ApprovalRequest) -> None:
     """Whoever is asked again is told again: an old comment that changes notifies nobody."""
     remind(asked)

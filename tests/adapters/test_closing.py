@@ -7,7 +7,7 @@ from dataclasses import replace
 from adapters import closing, debts, lanes
 from adapters.blobs import Blobs
 from domain.debts import incur
-from domain.lanes import Holder
+from domain.lanes import Bar, Holder
 from domain.models import DebtState, Outcome
 from tests import samples
 from tests.fakes import audited
@@ -48,6 +48,19 @@ def test_rollback_to_a_release_outlives_the_release(blobs: Blobs) -> None:
 
     assert lanes.read(blobs, record.repository, "dev").holder == holder
     assert lanes.read(blobs, record.repository, "prod").holder is None
+
+
+def test_release_that_ends_by_itself_because_it_is_barred_was_cancelled_by_a_person(blobs: Blobs) -> None:
+    """Who cancelled it was cut off before its orchestration was ended, and is known all the same."""
+    record = replace(samples.record(), outcome=Outcome.CANCELLED, reason="Cancelled by maria.")
+    lanes.bar(blobs, record.repository, (), Bar(record.id, record.reason, AT, "maria"))
+
+    closing.tidy(blobs, record)
+
+    assert [(trace["what"], trace["who"]) for trace in audited(blobs)] == [
+        ("cancelled", "maria"),
+        ("release-ended", "drawbridge"),
+    ]
 
 
 def test_end_is_audited_once_with_its_outcome(blobs: Blobs) -> None:

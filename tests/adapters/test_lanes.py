@@ -15,7 +15,7 @@ from tests import samples
 from tests.domain.test_lanes import ask as enter
 
 AT = "2026-11-23T09:00:00Z"
-BAR = Bar(samples.RELEASE, "Cancelled by maria.", "maria", AT)
+BAR = Bar(samples.RELEASE, "Cancelled by maria.", AT)
 
 
 def ask(blobs: Blobs, environment: str = "prod") -> Answer:

@@ -222,7 +222,7 @@ def test_rollback_that_waits_keeps_its_place_when_its_release_ends() -> None:
     assert place_in_line(lane, "release-1") == 0
 
 
-BAR = Bar("release-1", "Cancelled by maria: wrong branch", "maria", "2026-11-23T09:00:00Z")
+BAR = Bar("release-1", "Cancelled by maria: wrong branch", "2026-11-23T09:00:00Z")
 
 
 def test_release_that_is_being_cancelled_gets_in_no_more() -> None:

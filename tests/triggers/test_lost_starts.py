@@ -215,7 +215,7 @@ def test_release_without_orchestration_is_closed_and_told(
 
 def test_cancelling_that_was_cut_off_is_finished_in_the_name_of_who_cancelled(app: Settings, store: Blobs) -> None:
     """Its orchestration was ended, and nothing else had happened yet."""
-    lanes.bar(store, release(store).repository, (), Bar(RELEASE, "Cancelled by alex: wrong branch", "alex", "now"))
+    lanes.bar(store, release(store).repository, (), Bar(RELEASE, "Cancelled by alex: wrong branch", "now", "alex"))
 
     look(Durable(**{RELEASE: "Terminated"}), store, app)
 

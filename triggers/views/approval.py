@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from domain.approvals import GROUP, MAX_COMMENT, OVERRIDE, REJECT, Decision, approving, cannot_waive, decide
+from domain.approvals import (
+    GROUP,
+    MAX_COMMENT,
+    OVERRIDE,
+    REJECT,
+    Decision,
+    approver_name,
+    approving,
+    cannot_waive,
+    decide,
+)
 from domain.models import ApprovalRequest, Debt, Evidence, Outcome, ReleaseRecord, Vote
 from triggers.views.common import (
     CommitView,
@@ -16,7 +26,6 @@ from triggers.views.common import (
     Link,
     MessageView,
     Moment,
-    approver_name,
     change_links,
     commit_view,
     count,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
-from domain.approvals import GROUP
 from domain.messages_promotion import skipped_because
 from domain.models import Change, Commit, Image, OptOut, Outcome, StageState, Verdict
 
@@ -201,11 +200,6 @@ def commit_view(commit: Commit) -> CommitView:
 
 def change_links(changes: tuple[Change, ...]) -> tuple[Link, ...]:
     return tuple(Link(f"#{change.number} {change.title}", safe_url(change.url)) for change in changes)
-
-
-def approver_name(name: str) -> str:
-    """An approver as the config names it: a person, a team, or everybody in an Entra group."""
-    return f"the Entra group {name.removeprefix(GROUP)}" if name.startswith(GROUP) else f"@{name}"
 
 
 def digest_view(digest: str) -> DigestView:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.approvals import approver_name
 from domain.lanes import Lane, Waiting
 from domain.messages_promotion import short
 from triggers.views.common import (
     DigestView,
     Link,
     Moment,
-    approver_name,
     digest_view,
     moment,
     release_url,
