@@ -7,13 +7,13 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from adapters import audit, connect, debts
+from adapters import audit, branch_order, connect, debts, lanes
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.audit import What
 from domain.models import Debt, DebtState
 from domain.wire import digest_of, read
-from settings import current
+from settings import Settings, current
 
 WORDS: dict[DebtState, What] = {
     DebtState.PAID: "debt-paid",
@@ -28,15 +28,22 @@ bp = df.Blueprint()
 def settle_debt(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {"debt"} as it then stands: the first verdict or waiver is final.
 
-    Input: {"debt", "state", "by", "at", "evaluation": id or "", "detail", "evidence": digest or ""}.
+    Input: {"debt", "state", "by", "at", "evaluation": id or "", "detail", "evidence": digest or ""}; to waive it
+    {"production": the name of the last environment} as well.
     """
-    return {"debt": asdict(settle(payload, connect.blobs(current())))}
+    return {"debt": asdict(settle(payload, current()))}
 
 
-def settle(wanted: dict[str, Any], blobs: Blobs) -> Debt:
+def settle(wanted: dict[str, Any], settings: Settings) -> Debt:
     """Settle the debt, then write down who did it and on what evidence."""
-    debt, state = read(Debt, wanted["debt"]), DebtState(wanted["state"])
-    settled = debts.settle(blobs, debt, state, wanted["by"], wanted["at"], wanted["evaluation"], wanted["detail"])
+    blobs, debt, state = connect.blobs(settings), read(Debt, wanted["debt"]), DebtState(wanted["state"])
+    by, at = wanted["by"], wanted["at"]
+    if state is DebtState.WAIVED:
+        production = lanes.read(blobs, debt.repository, wanted["production"])
+        asked = branch_order.Asked(lambda: connect.github(settings), debt.repository)
+        settled = debts.waive(blobs, debt, by, at, production, asked)
+    else:
+        settled = debts.settle(blobs, debt, state, by, at, wanted["evaluation"], wanted["detail"])
     if state in WORDS and settled.state is state:
         audit.record(
             blobs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -31,15 +31,32 @@ def is_newer(github: GitHub, repository: str, branch: str, other: Place, mine: P
     return branch_line.is_newer(other, mine, compare(github, repository, branch, mine.sha, other.sha))
 
 
-def relations(github: Callable[[], GitHub], repository: str, pairs: Iterable[tuple[Place, Place]]) -> Relations:
-    """Say how commits stand to each other where counting does not tell; nothing where GitHub does not tell either."""
-    found: dict[tuple[str, str], str] = {}
-    for one, other in pairs:
-        if one.sha and not counts(one.position, other.position):
-            with suppress(DrawbridgeError):
-                relation = github().relation(repository, other.sha, one.sha)
-                found |= {(one.sha, other.sha): relation, (other.sha, one.sha): OPPOSITE.get(relation, relation)}
-    return found
+class Asked(Relations):
+    """How commits stand to each other, each asked of GitHub when it is needed; nothing where GitHub does not tell.
+
+    After one question without an answer it is not asked another one: a page waits for it.
+    """
+
+    def __init__(self, github: Callable[[], GitHub], repository: str) -> None:
+        """Take who to ask, once there is something to ask."""
+        self._github, self._repository, self._away = github, repository, False
+        self._told: dict[tuple[str, str], str] = {}
+
+    def __getitem__(self, pair: tuple[str, str]) -> str:
+        if pair not in self._told and all(pair) and not self._away:
+            one, other = pair
+            try:
+                relation = self._github().relation(self._repository, other, one)
+                self._told |= {(one, other): relation, (other, one): OPPOSITE.get(relation, relation)}
+            except DrawbridgeError:
+                self._away = True
+        return self._told[pair]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._told)
+
+    def __len__(self) -> int:
+        return len(self._told)
 
 
 def newer_in(lane: Lane, release: str, mine: Place, github: Callable[[], GitHub], branch: str) -> dict[str, bool]:

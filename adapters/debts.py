@@ -1,6 +1,6 @@
 """Evaluation debts in blobs, one for each commit, changed with their etag so that two payers never both pay.
 
-They are kept for ever; a note beside each that is not paid tells which to read.
+They are kept for ever; a note beside each that is not settled tells which to read.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import timedelta
 
+from adapters import commits
 from adapters.blobs import Blobs
 from domain import blob_names, debts
 from domain.branch_line import Place, Relations
 from domain.errors import NotFound
+from domain.lanes import Lane
 from domain.models import Debt, DebtState
 from domain.wire import read
 
@@ -25,9 +27,9 @@ def record(blobs: Blobs, debt: Debt) -> Debt:
     """Keep a debt, once: returns the one that stands."""
     name = blob_names.debt(debt.repository, debt.commit)
     # Noted first: what is owed is always among the notes, what is settled may be for a moment.
-    blobs.write(blob_names.unpaid(name), b"")
+    blobs.write(blob_names.owed(name), b"")
     kept = debt if blobs.create_json(name, asdict(debt)) else read(Debt, blobs.read_json(name))
-    _forget_if_paid(blobs, kept)
+    _forget_if_settled(blobs, kept)
     return kept
 
 
@@ -37,19 +39,13 @@ def find(blobs: Blobs, repository: str, sha: str) -> Debt | None:
     return read(Debt, kept) if kept else None
 
 
-def unpaid(blobs: Blobs, repository: str = "") -> list[Debt]:
-    """Read the debts of one repository, or of all, that are neither paid nor waived, oldest first."""
-    kept = _read(blobs, _noted(blobs, repository))
-    return [debt for debt in kept if debt.state in debts.UNPAID]
-
-
 def open_debts(blobs: Blobs, repository: str = "") -> list[Debt]:
-    """Read the debts that wait for their evaluation or have it running, oldest first."""
-    return [debt for debt in unpaid(blobs, repository) if debt.state in debts.OWED]
+    """Read the debts of one repository, or of all, that wait for their evaluation or have it running, oldest first."""
+    return [debt for debt in _read(blobs, _noted(blobs, repository)) if debt.state in debts.OWED]
 
 
 def recent(blobs: Blobs) -> list[Debt]:
-    """Read all debts that are unpaid, or were made or settled in the last year, oldest first."""
+    """Read all debts that are owed, or were made or settled in the last year, oldest first."""
     now, written = blobs.written(blob_names.debts())
     return _read(blobs, {name for name, at in written.items() if now - at < RECENT} | _noted(blobs, ""))
 
@@ -76,23 +72,39 @@ def settle(
     blobs: Blobs, debt: Debt, state: DebtState, by: str, at: str, evaluation: str = "", detail: str = ""
 ) -> Debt:
     """Settle a debt, see domain.debts.settle, and return it as it then stands."""
-    settled = _change(blobs, debt, lambda kept: debts.settle(kept, state, by, at, evaluation, detail))
-    _forget_if_paid(blobs, settled)
+    return _settle(blobs, debt, lambda kept: debts.settle(kept, state, by, at, evaluation, detail))
+
+
+def waive(blobs: Blobs, debt: Debt, by: str, at: str, production: Lane, relations: Relations) -> Debt:
+    """Waive a debt, and return it as it then stands: not waived where it turns out to stand on what nobody waived."""
+
+    def step(kept: Debt) -> Debt:
+        return debts.settle(stacked(blobs, kept, production, relations), DebtState.WAIVED, by, at)
+
+    return _settle(blobs, debt, step)
+
+
+def stacked(blobs: Blobs, debt: Debt, production: Lane, relations: Relations) -> Debt:
+    """Return a debt with what its commit stands on as of now, see domain.debts.stack; one that is settled as it is."""
+    if debt.state not in debts.OWED:
+        return debt
+    current = production.current
+    there = Place(current.sha, current.position) if current else Place("", 0)
+    return debts.stack(debt, *commits.on_branch(blobs, debt.repository), there, relations)
+
+
+def _settle(blobs: Blobs, debt: Debt, step: Callable[[Debt], Debt]) -> Debt:
+    settled = _change(blobs, debt, step)
+    if settled.state in {DebtState.PAID, DebtState.WAIVED}:
+        commits.note_evaluated(blobs, debt.repository, debts.place(debt))
+    _forget_if_settled(blobs, settled)
     return settled
 
 
-def stack(blobs: Blobs, debt: Debt, others: Iterable[Debt], production: Place, relations: Relations) -> Debt:
-    """Note which other debts a debt stands on, see domain.debts.stack, and return it as it then stands."""
-    others = list(others)
-    if debts.stack(debt, others, production, relations) == debt:
-        return debt
-    return _change(blobs, debt, lambda kept: debts.stack(kept, others, production, relations))
-
-
 def _noted(blobs: Blobs, repository: str) -> set[str]:
-    """Name the debts that may be unpaid."""
-    notes = blobs.names(blob_names.unpaid(blob_names.debts(repository)))
-    return {note.removeprefix(blob_names.unpaid("")) for note in notes}
+    """Name the debts that may be owed still."""
+    notes = blobs.names(blob_names.owed(blob_names.debts(repository)))
+    return {note.removeprefix(blob_names.owed("")) for note in notes}
 
 
 def _read(blobs: Blobs, names: Iterable[str]) -> list[Debt]:
@@ -101,9 +113,9 @@ def _read(blobs: Blobs, names: Iterable[str]) -> list[Debt]:
     return sorted(kept, key=lambda debt: debt.at)
 
 
-def _forget_if_paid(blobs: Blobs, debt: Debt) -> None:
-    if debt.state not in debts.UNPAID:
-        blobs.remove(blob_names.unpaid(blob_names.debt(debt.repository, debt.commit)))
+def _forget_if_settled(blobs: Blobs, debt: Debt) -> None:
+    if debt.state not in debts.OWED:
+        blobs.remove(blob_names.owed(blob_names.debt(debt.repository, debt.commit)))
 
 
 def _change(blobs: Blobs, debt: Debt, step: Callable[[Debt], Debt]) -> Debt:

@@ -12,11 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from adapters import release_index
+from adapters import commits, release_index
 from adapters.blobs import Blobs
 from domain import blob_names, timeline
+from domain.branch_line import Place
 from domain.errors import Invalid, NotFound
-from domain.models import ApprovalRequest, EvaluationSummary, ReleaseRecord, Vote
+from domain.models import ApprovalRequest, EvaluationSummary, ReleaseRecord, Verdict, Vote
 from domain.schedules import CONTINUOUS, NIGHTLY, ON_DEMAND, EvaluationRecord
 from domain.wire import read
 
@@ -53,11 +54,26 @@ def _keep(blobs: Blobs, release: str, step: Callable[[ReleaseRecord | None], Rel
         after = step(before)
         if timeline.over(after) and not (before and timeline.over(before)):
             blobs.write(blob_names.untold(release), b"")  # first: whoever ends it may not live to tell it
+        _note(blobs, before, after)
         return asdict(after)
 
     kept = read(ReleaseRecord, blobs.change_json(blob_names.record(release), attempt))
     release_index.keep(blobs, kept)
     return kept
+
+
+def _note(blobs: Blobs, before: ReleaseRecord | None, after: ReleaseRecord) -> None:
+    """Note what others ask about the commit: that it has its place on the branch, that its full evaluation passed."""
+    place = Place(after.commit.sha, after.position)
+    if after.position and not (before and before.position):
+        commits.note_released(blobs, after.repository, place)
+    if _passed(after) and not (before and _passed(before)):
+        commits.note_evaluated(blobs, after.repository, place)
+
+
+def _passed(record: ReleaseRecord) -> bool:
+    full = timeline.full_evaluation(record)
+    return full is not None and full.verdict is Verdict.PASSED
 
 
 def find_record(blobs: Blobs, release: str) -> ReleaseRecord | None:

@@ -22,6 +22,7 @@ APPROVE, REJECT = "approve", "reject"
 OVERRIDE = "override"  # the environment of a question to those who may override
 GROUP = "entra:"  # an approver of this kind is everybody in the group; the rest of it is the group's object id
 MAX_COMMENT = 2_000  # characters
+SHOWN_BELOW = 5  # commits named at most, of those that bar a waiver
 ASK_AGAIN = "merge a new change: its release asks the approvers again."
 
 
@@ -180,11 +181,13 @@ def cannot_waive(debt: Debt | None, now: str) -> str:
     if debt and can_be_waived(debt, now):
         return ""
     if debt and debt.on_top_of:
-        below = ", ".join(commit[:7] for commit in debt.on_top_of)
+        shown = ", ".join(commit[:7] for commit in debt.on_top_of[:SHOWN_BELOW])
+        more = len(debt.on_top_of) - SHOWN_BELOW
         return (
-            f"This release stands on {below} (or GitHub did not say that it does not), whose evaluation is missing as "
-            "well, so its debt cannot be waived. It goes on when its full evaluation has passed; the nightly run pays "
-            "the debt."
+            f"This release stands on {shown}{f' and {more} more' if more > 0 else ''} (or GitHub did not say that it "
+            "does not), and no full evaluation has passed there, so its debt cannot be waived: that code would reach "
+            "production with it, unevaluated. It goes on when its own full evaluation has passed; the nightly run "
+            "pays the debt, and “/evaluate full” on its change pays it now."
         )
     return (
         f"The evaluation debt expired{f' at {debt.expires_at}' if debt else ''} and cannot be waived any more. "

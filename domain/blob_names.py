@@ -104,9 +104,24 @@ def debts(repository: str = "") -> str:
     return f"debts/{_flat(repository)}/" if repository else "debts/"
 
 
-def unpaid(debt: str) -> str:
-    """Name the note that a debt, named by its blob, is neither paid nor waived; or the prefix of many notes."""
-    return f"unpaid/{debt}"
+def owed(debt: str) -> str:
+    """Name the note that a debt, named by its blob, is owed still; or the prefix of many notes."""
+    return f"owed/{debt}"
+
+
+def on_branch(repository: str) -> str:
+    """Name the prefix of the notes on released commits: where they are on the branch, and which were evaluated."""
+    return f"branch/{_flat(repository)}/"
+
+
+def released(repository: str, position: int, sha: str) -> str:
+    """Name the note that a commit has a release, and its position on the branch."""
+    return f"{on_branch(repository)}{position:020}.{sha}.released"
+
+
+def evaluated(repository: str, position: int, sha: str) -> str:
+    """Name the note that nothing is missing of a released commit: its full evaluation passed, or was waived."""
+    return f"{on_branch(repository)}{position:020}.{sha}.evaluated"
 
 
 def lane(repository: str, environment: str) -> str:

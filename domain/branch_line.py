@@ -42,13 +42,13 @@ def position(line: Place, count: int, compared: Compared) -> int:
     the other. Where the branch was rewritten, counts say nothing: what it has now begins a new generation, and what it
     lost before it had its place comes into one of its own, below. So within one generation counting never errs.
     """
-    generation = line.position // MOST_COMMITS
+    ours = generation(line.position)
     if compared.relation in (BEHIND, DIVERGED):
         if compared.on_branch and not compared.other_on_branch:
-            generation += 2
+            ours += 2
         elif compared.relation == DIVERGED and not compared.on_branch:
-            generation -= 1
-    return generation * MOST_COMMITS + count
+            ours -= 1
+    return ours * MOST_COMMITS + count
 
 
 def following(line: Place, placed: Place) -> Place:
@@ -56,12 +56,17 @@ def following(line: Place, placed: Place) -> Place:
     return placed if placed.position > line.position or not line.sha else line
 
 
+def generation(position: int) -> int:
+    """Return which of the branch's generations a position is in."""
+    return position // MOST_COMMITS
+
+
 def counts(one: int, other: int) -> bool:
     """Say whether two positions tell which commit is newer; otherwise GitHub has to be asked how they stand.
 
     Origins are found in any order, so of two generations the greater number may well be an ancestor's.
     """
-    return one // MOST_COMMITS == other // MOST_COMMITS
+    return generation(one) == generation(other)
 
 
 def has(there: Place, other: Place, relations: Relations) -> bool | None:

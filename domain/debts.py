@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 
-from domain.branch_line import DIVERGED, Place, Relations, has
+from domain.branch_line import BEHIND, Place, Relations, generation, has
 from domain.config import Config
 from domain.models import Debt, DebtState, ReleaseRecord, Verdict
 
 OWED = frozenset({DebtState.OPEN, DebtState.PAYING})
-UNPAID = OWED | {DebtState.FAILED}  # a verdict is final: whatever stands on a failed one carries it on
 
 
 def incur(record: ReleaseRecord, config: Config, at: str) -> Debt:
@@ -29,14 +31,20 @@ def incur(record: ReleaseRecord, config: Config, at: str) -> Debt:
     )
 
 
-def stack(debt: Debt, others: Iterable[Debt], production: Place, relations: Relations) -> Debt:
-    """Return the debt with the commits it stands on whose evaluations are missing as well.
+def stack(
+    debt: Debt, released: Iterable[Place], evaluated: Iterable[Place], production: Place, relations: Relations
+) -> Debt:
+    """Return the debt with the commits it stands on whose own full evaluations have not passed, newest first.
 
-    What `production` has already is history. Where neither counting nor `relations` tell how the commits stand to each
-    other, the debt counts as standing on the other one.
+    Of all `released` commits of the branch, what `production` has already is history, and so is what is behind one of
+    the `evaluated`. Where neither counting nor `relations` tell how two commits stand to each other, the debt counts as
+    standing on the other one.
     """
-    under = [one.commit for one in others if one.state in UNPAID and _stands_on(debt, one, production, relations)]
-    return replace(debt, on_top_of=tuple(dict.fromkeys((*debt.on_top_of, *under))))
+    passed, under = frozenset(evaluated), []
+    in_order = sorted(released, key=attrgetter("position"))
+    for _, line in groupby(in_order, key=lambda one: generation(one.position)):
+        under += _missing(place(debt), list(line), passed, production, relations)
+    return replace(debt, on_top_of=tuple(one.sha for one in reversed(under)))
 
 
 def place(debt: Debt) -> Place:
@@ -44,13 +52,29 @@ def place(debt: Debt) -> Place:
     return Place(debt.commit, debt.position)
 
 
-def _stands_on(debt: Debt, other: Debt, production: Place, relations: Relations) -> bool:
-    if other.commit == debt.commit or has(production, place(other), relations):
-        return False
-    if relations.get((debt.commit, other.commit)) == DIVERGED:
-        # The branch lost it. What was rewritten may hold it under another name, until production has gone past it.
-        return production.position < other.position < debt.position
-    return has(place(debt), place(other), relations) is not False
+def _missing(
+    mine: Place, line: list[Place], passed: Set[Place], production: Place, relations: Relations
+) -> list[Place]:
+    """Return what a commit stands on and nobody has evaluated, of one generation: each commit there descends from those
+    before it. So few have to be asked about.
+    """
+    line = line[_first(line, lambda one: not has(production, one, relations)) :]
+    known = [one for one in line if one in passed]
+    covered = _first(known, lambda one: not has(mine, one, relations))
+    line = line[line.index(known[covered - 1]) + 1 if covered else 0 :]
+    line = [one for one in line if one not in passed and one.sha != mine.sha]
+    above = _first(line, lambda one: not has(mine, one, relations))
+    under, rest = line[:above], line[above:]
+    if rest and has(mine, rest[0], relations) is None:
+        return under + rest
+    # What the branch lost, the rewritten one may hold under another name, until production has gone past it.
+    lost = [one for one in rest if production.position < one.position < mine.position]
+    return under + lost[: _first(lost, lambda one: relations.get((mine.sha, one.sha)) == BEHIND)]
+
+
+def _first(line: Sequence[Place], wanted: Callable[[Place], bool]) -> int:
+    """Return the index of the first one that is wanted, where all behind it are wanted as well."""
+    return bisect_left(line, True, key=wanted)
 
 
 def block_production(record: ReleaseRecord) -> bool:
@@ -67,7 +91,7 @@ def block_production(record: ReleaseRecord) -> bool:
 def can_be_waived(debt: Debt, now: str) -> bool:
     """Say whether approvers may still let a release through without its full evaluation.
 
-    Not on top of others' debts: they would waive what they are not shown.
+    Not on top of what has no passed evaluation itself: they would waive what they are not shown.
     """
     return debt.state in OWED and now < debt.expires_at and not debt.on_top_of
 

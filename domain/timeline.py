@@ -130,6 +130,11 @@ def add_evaluation(record: ReleaseRecord, summary: EvaluationSummary) -> Release
     return replace(record, evaluations=(*others, summary))
 
 
+def full_evaluation(record: ReleaseRecord) -> EvaluationSummary | None:
+    """Return what the full evaluation came to, if it has run."""
+    return next((summary for summary in record.evaluations if summary.kind == "full"), None)
+
+
 def add_deployment(record: ReleaseRecord, deployment: Deployment) -> ReleaseRecord:
     """Keep where the release's image runs now."""
     others = tuple(kept for kept in record.deployments if kept.environment != deployment.environment)

@@ -37,7 +37,10 @@ def take_in(story: Story, environment: Environment) -> Steps:
 
 def override_if_needed(story: Story) -> Steps:
     """A full evaluation that did not pass ends the release, unless a person named for it takes that on."""
-    summary, known = story.full_evaluation(), {override.evaluation for override in story.record.overrides}
+    summary, known = (
+        timeline.full_evaluation(story.record),
+        {override.evaluation for override in story.record.overrides},
+    )
     if summary is None or summary.verdict is Verdict.PASSED or summary.id in known:
         return
     rule = story.config.override
@@ -80,7 +83,8 @@ def settle(
 ) -> Generator[Any, Any, Debt]:
     """Settle the release's debt, and return it: what somebody else has settled before stands."""
     order = {"debt": asdict(story.debt), "state": state, "by": by, "at": story.now, "evaluation": evaluation}
-    settled = yield story.act(settle_debt, {**order, "detail": "", "evidence": digest})
+    production = story.config.environments[-1].name
+    settled = yield story.act(settle_debt, {**order, "detail": "", "evidence": digest, "production": production})
     return read(Debt, settled["debt"])
 
 

@@ -75,8 +75,7 @@ def judged(story: Story, stage: str, result: dict[str, Any]) -> Generator[Any, A
 def _owe(story: Story) -> Steps:
     """Record the debt, and say who skipped the evaluation: it is never told as a passed one."""
     debt = debts.incur(story.record, story.config, story.now)
-    production = story.config.environments[-1].name
-    kept = yield story.act(record_debt, {"debt": asdict(debt), "production": production})
+    kept = yield story.act(record_debt, {"debt": asdict(debt)})
     story.keep_debt(read(Debt, kept["debt"]))
     yield from story.end(timeline.FULL, StageState.SKIPPED, messages_promotion.skipped_because(story.record.opt_outs))
 

@@ -21,7 +21,6 @@ from domain.lanes import Turn, occupy
 from domain.models import (
     Debt,
     Deployment,
-    EvaluationSummary,
     Image,
     OptOut,
     Origin,
@@ -170,10 +169,6 @@ class Story:
         """Add that a person let the release go on, for ever."""
         self.record = replace(self.record, overrides=(*self.record.overrides, override))
         self.note(messages_promotion.overridden(override))
-
-    def full_evaluation(self) -> EvaluationSummary | None:
-        """Return what the full evaluation came to, if it has run."""
-        return next((summary for summary in self.record.evaluations if summary.kind == "full"), None)
 
     def deployed_before(self, environment: Environment) -> Deployment | None:
         """Return this release's deployment in the environment before."""

@@ -11,7 +11,7 @@ from functools import partial
 import azure.durable_functions as df
 import azure.functions as func
 
-from adapters import connect, debts, records, votes
+from adapters import branch_order, connect, debts, lanes, records, votes
 from adapters.blobs import Blobs
 from domain import approvals, blob_names, evidence_news
 from domain.errors import BadRequest, Conflict, DrawbridgeError, Expired, NotFound, Unauthorized, Unavailable
@@ -160,9 +160,17 @@ def _believe(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs
     evidence = approvals.check_evidence(stored, request)
     kept = blobs.read_json(blob_names.record(link.release))
     record = read(ReleaseRecord, kept) if kept else None
-    owed = debts.find(blobs, evidence.repository, evidence.commit.sha) if request.debt_open else None
+    owed = _owed(request, evidence, settings, blobs) if request.debt_open else None
     token = req.route_params["token"]
     return Case(token, link.approver, approver, who, request, evidence, record, owed or evidence.debt)
+
+
+def _owed(request: ApprovalRequest, evidence: Evidence, settings: Settings, blobs: Blobs) -> Debt | None:
+    """Return the debt and what it stands on, both as of now: it is asked about on the way to production only."""
+    owed = debts.find(blobs, evidence.repository, evidence.commit.sha)
+    production = lanes.read(blobs, evidence.repository, request.environment)
+    asked = branch_order.Asked(lambda: connect.github(settings), evidence.repository)
+    return debts.stacked(blobs, owed, production, asked) if owed else None
 
 
 def _believe_vote(req: func.HttpRequest, settings: Settings, kind: Kind, blobs: Blobs) -> Case:

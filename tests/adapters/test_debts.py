@@ -24,16 +24,16 @@ def owe(blobs: Blobs, number: int, repository: str = HELPDESK, state: DebtState 
     return debt if state is DebtState.OPEN else debts.settle(blobs, debt, state, "release-0", AT)
 
 
-def test_neither_paid_nor_waived_is_unpaid(blobs: Blobs) -> None:
-    """A failed one is owed no more, but stands in the way of what comes on top of it; oldest first."""
+def test_what_was_settled_is_owed_no_more(blobs: Blobs) -> None:
+    """Paid, waived or failed; oldest first."""
     for number, state in enumerate((DebtState.FAILED, DebtState.PAID, DebtState.WAIVED, DebtState.OPEN)):
         owe(blobs, number, state=state)
     other = owe(blobs, 9, SEARCH)
 
-    assert [debt.state for debt in debts.unpaid(blobs, HELPDESK)] == [DebtState.FAILED, DebtState.OPEN]
     assert [debt.release for debt in debts.open_debts(blobs, HELPDESK)] == ["release-3"]
     assert debts.open_debts(blobs, SEARCH) == [other]
-    assert [debt.release for debt in debts.unpaid(blobs)] == ["release-0", "release-3", "release-9"]
+    assert [debt.release for debt in debts.open_debts(blobs)] == ["release-3", "release-9"]
+    assert len(blobs.names(blob_names.owed(""))) == 2
 
 
 def test_debt_whose_payment_could_not_run_is_open_again(blobs: Blobs) -> None:
@@ -53,10 +53,10 @@ def test_recorded_again_after_it_was_paid_it_stays_paid(blobs: Blobs) -> None:
     again = owe(blobs, 1)
 
     assert again == first
-    assert blobs.names(blob_names.unpaid("")) == []
+    assert blobs.names(blob_names.owed("")) == []
 
 
-def test_reading_what_is_unpaid_costs_nothing_for_what_is_paid(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_what_is_owed_costs_nothing_for_what_is_paid(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests for two open debts: one for the list and one for each, after thirty paid ones as after none."""
     requests: list[str] = []
     send = RequestsTransport.send
@@ -74,7 +74,7 @@ def test_reading_what_is_unpaid_costs_nothing_for_what_is_paid(blobs: Blobs, mon
     assert len(requests) == 3
 
 
-def test_what_is_shown_is_unpaid_or_of_the_last_year(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_shown_is_owed_or_of_the_last_year(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
     """A debt that nobody pays never drops out of sight."""
     owe(blobs, 1)
     owe(blobs, 2, SEARCH, DebtState.WAIVED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -91,22 +92,34 @@ def test_only_a_pass_pays(verdict: str, state: str) -> None:
     assert paid_with(Verdict(verdict)) == state
 
 
-def test_debt_on_top_of_another_one_must_be_paid(debt: Debt) -> None:
+NOWHERE = Place("", 0)
+
+
+def test_debt_on_top_of_what_never_passed_must_be_paid(debt: Debt) -> None:
     """Its approvers would waive what is under it without being shown it; what production has already is history."""
-    known = [
-        ("live", 3, "failed"),
-        ("owed", 4, "open"),
-        ("bad", 5, "failed"),
-        ("fine", 6, "paid"),
-        ("newer", 8, "open"),
-    ]
-    others = [replace(debt, commit=name, position=at, state=DebtState(state)) for name, at, state in known]
+    released = [Place("live", 3), Place("owed", 4), Place("bad", 5), Place(debt.commit, 7), Place("newer", 8)]
 
-    stacked = stack(replace(debt, position=7), others, Place("live", 3), {})
+    stacked = stack(replace(debt, position=7), released, [], Place("live", 3), {})
 
-    assert stacked.on_top_of == ("owed", "bad")
+    assert stacked.on_top_of == ("bad", "owed")
     assert not can_be_waived(stacked, LATER)
-    assert can_be_waived(stack(debt, [], Place("", 0), {}), LATER)
+    assert can_be_waived(stack(stacked, released, [], Place("bad", 5), {}), LATER)
+
+
+@pytest.mark.parametrize(
+    ("passed", "under"),
+    [
+        (Place("mend", 6), ()),  # everything below it was evaluated with it
+        (Place("owed", 4), ("mend", "bad")),
+        (Place("newer", 8), ("mend", "bad", "owed")),  # it stands on this one: that says nothing about what is below
+        (Place("elsewhere", 3 * MOST_COMMITS), ("mend", "bad", "owed")),  # nobody knows how it stands
+    ],
+)
+def test_evaluation_that_passed_covers_what_is_behind_it(debt: Debt, passed: Place, under: tuple[str, ...]) -> None:
+    """A mended commit takes the bar away, however often it failed before."""
+    released = [Place("owed", 4), Place("bad", 5), Place("mend", 6), Place("newer", 8)]
+
+    assert stack(replace(debt, position=7), released, [passed], NOWHERE, {}).on_top_of == under
 
 
 OLD, NEW, NEWEST = (generation * MOST_COMMITS + 5 for generation in (1, 3, 5))
@@ -133,20 +146,65 @@ def test_over_a_rewritten_branch_github_says_what_a_debt_stands_on(
     """Positions of two generations tell nothing: what nobody knows is carried, so nobody can waive it unseen."""
     told = {("mine", "other"): mine, ("live", "other"): there}
     relations = {pair: word for pair, word in told.items() if word}
-    other = replace(debt, commit="other", position=NEWEST)
+    above = replace(debt, commit="mine", position=NEW)
 
-    stacked = stack(replace(debt, commit="mine", position=NEW), [other], Place("live", OLD), relations)
+    stacked = stack(above, [Place("other", NEWEST)], [], Place("live", OLD), relations)
 
     assert stacked.on_top_of == (("other",) if stands else ())
 
 
-def test_debt_that_the_branch_lost_is_carried_until_production_has_gone_past_it(debt: Debt) -> None:
-    """A rebase may have brought its commit again under another name; a failed one must not bar waivers for ever."""
-    lost, mine = replace(debt, commit="other", position=NEW), replace(debt, commit="mine", position=NEWEST)
+def test_commit_that_the_branch_lost_is_carried_until_production_has_gone_past_it(debt: Debt) -> None:
+    """A rebase may have brought it again under another name; a failed one must not bar waivers for ever."""
+    lost, above = Place("other", NEW), replace(debt, commit="mine", position=NEWEST)
     relations = {("mine", "other"): DIVERGED, ("live", "other"): DIVERGED}
 
-    assert stack(mine, [lost], Place("live", OLD), relations).on_top_of == ("other",)
-    assert stack(mine, [lost], Place("live", NEWEST - 1), relations).on_top_of == ()
+    assert stack(above, [lost], [], Place("live", OLD), relations).on_top_of == ("other",)
+    assert stack(above, [lost], [], Place("live", NEWEST - 1), relations).on_top_of == ()
+
+
+def test_of_what_the_branch_lost_nobody_knows_all_is_carried(debt: Debt) -> None:
+    """GitHub told of the older one that it is lost, and then nothing more."""
+    lost, above = [Place("lost", NEW), Place("other", NEW + 1)], replace(debt, commit="mine", position=NEWEST)
+    relations = {("mine", "lost"): DIVERGED, ("live", "lost"): DIVERGED}
+
+    assert stack(above, lost, [], Place("live", OLD), relations).on_top_of == ("other", "lost")
+
+
+class Branch(dict[tuple[str, str], str]):
+    """What GitHub says, counted; it says nothing of what is not in it."""
+
+    asked = 0
+
+    def get(self, pair: Any, default: Any = None) -> Any:
+        self.asked += 1
+        return super().get(pair, default)
+
+
+@pytest.mark.parametrize(
+    ("live", "at", "passed", "under"),
+    [
+        (400, NEWEST - 1, [], range(899, 400, -1)),  # production has gone past those that the branch lost
+        (400, OLD, [], range(999, 400, -1)),
+        (899, NEWEST - 1, [], range(0)),
+        (-1, NEWEST - 1, [700], range(899, 700, -1)),
+        (-1, NEWEST - 1, [899, 950], range(0)),  # of two that passed mine has the older one
+    ],
+)
+def test_few_questions_tell_of_an_older_generation_what_is_missing(
+    debt: Debt, live: int, at: int, passed: list[int], under: range
+) -> None:
+    """It has a thousand releases, of which the rewrite lost a hundred."""
+    told = Branch()
+    for number in range(1000):
+        told["mine", str(number)] = AHEAD if number < 900 else DIVERGED
+        told["live", str(number)] = AHEAD if number <= live else DIVERGED
+    places = [Place(str(number), NEW + number) for number in range(1000)]
+    evaluated = [places[number] for number in passed]
+
+    stacked = stack(replace(debt, commit="mine", position=NEWEST), places, evaluated, Place("live", at), told)
+
+    assert stacked.on_top_of == tuple(str(number) for number in under)
+    assert told.asked < 60
 
 
 def test_waiver_of_a_debt_that_came_to_stand_on_another_one_is_none(debt: Debt) -> None:

@@ -66,6 +66,13 @@ def a_failed_evaluation(world: World, watch: Watch) -> None:
     agree(world, watch, times=3, override=False)
 
 
+def a_small_change_on_top_of_a_failed_one(world: World, watch: Watch) -> None:
+    """The full evaluation fails, and the next change, which opts out, is waived."""
+    merge(world, FAILS)
+    merge(world, PASSES, skips="ticked")
+    agree(world, watch, times=3, override=False)
+
+
 def an_opt_out_after_the_verdict(world: World, watch: Watch) -> None:
     """The full evaluation fails, and then somebody puts the label on."""
     merge(world, FAILS)
@@ -152,6 +159,10 @@ def no_debt_stops(patch: Patch) -> None:
     patch.setattr(debts, "block_production", lambda _record: False)
 
 
+def nothing_is_underneath(patch: Patch) -> None:
+    patch.setattr(debts, "stack", lambda debt, *_: debt)
+
+
 def no_binding_to_evidence(patch: Patch) -> None:
     patch.setattr(approvals, "check_link", lambda link, request, _secret: request.approvers[link.approver])
     patch.setattr(approvals, "check_vote", lambda *_: None)
@@ -232,6 +243,7 @@ def _says(outcome: str) -> Callable[[Message], bool]:
 BROKEN: list[tuple[Story, Callable[[Patch], None], str]] = [
     (a_debt_before_the_night, no_waiver_needed, "neither overridden nor waived"),
     (a_debt_before_the_night, no_debt_stops, "neither overridden nor waived"),
+    (a_small_change_on_top_of_a_failed_one, nothing_is_underneath, "to production, unproven"),
     (a_vote_on_an_old_page, no_binding_to_evidence, "approved"),
     (an_objection_on_an_old_page, no_binding_to_evidence, "nobody objected"),
     (a_failed_evaluation, no_override_needed, "goes on"),

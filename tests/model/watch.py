@@ -112,11 +112,27 @@ class Watch:
         if self._fell_short.get(sha, self.world.now()) < self.world.now() - HOUR:
             self._require(self.overridden(record), f"{sha[:7]} goes on although its full evaluation did not pass")
         if environment.name == config.environments[-1].name:
-            settled = self.overridden(record) or self.waived(record, environment)
+            overridden = self.overridden(record)
+            settled = overridden or self.waived(record, environment)
             self._require(settled, f"{sha[:7]} goes to production unproven: neither overridden nor waived")
+            if not overridden:
+                self._check_carried(environment, record)
         else:
             skipped = self.world.stored.exists(blob_names.debt(REPOSITORY, sha))
             self._require(self.overridden(record) or skipped, f"{sha[:7]} goes on without a full evaluation")
+
+    def _check_carried(self, environment: Environment, record: ReleaseRecord) -> None:
+        """What approvers let through unproven carries nothing unproven that they were not shown."""
+        ancestors, there = self.world.forge.ancestors, self.current(environment.name)
+        below = ancestors(record.commit.sha) - (ancestors(commit_of(there.release)) if there else set())
+        releases = [_release(sha) for sha in below - {record.commit.sha}]
+        others = [self.record(one) for one in releases if self.world.stored.exists(blob_names.record(one))]
+        voted = max(vote.at for vote in record.votes[environment.name])
+        known = {one.commit.sha: one for one in others if one.position and (one.stages[0].ended_at or voted) < voted}
+        settled = {sha for sha, one in known.items() if self.proven(sha) or self.waived(one, environment)}
+        covered = set().union(*(ancestors(sha) for sha in settled))
+        carried = [sha[:7] for sha in known if sha not in covered]
+        self._require(not carried, f"{record.commit.sha[:7]} carries {carried} to production, unproven")
 
     def proven(self, sha: str) -> bool:
         """Say whether a full evaluation of the commit ran to its end and passed."""

@@ -12,14 +12,15 @@ from typing import Any
 
 import pytest
 
-from adapters import records
+from adapters import commits, records
 from domain import approvals, blob_names
+from domain.branch_line import Place
 from domain.models import ApprovalRequest, Debt, DebtState, OptOut, Outcome, Verdict
 from domain.wire import digest_of
 from tests import samples
 from tests.triggers.conftest import LINK_SECRET
 from tests.triggers.edge import ORIGIN, Edge, in_groups, lines, record, store_rows
-from triggers import approval_links
+from triggers import approval_links, voting
 
 
 def refused(caplog: Any) -> dict[str, Any]:
@@ -698,6 +699,26 @@ def test_debt_that_moved_on_after_the_question_counts_as_it_stands(
 
     assert answer.status == 409
     assert words in answer.text()
+
+
+def test_debt_on_top_of_an_evaluation_that_failed_cannot_be_waived(edge: Edge) -> None:
+    """The page says so instead of asking, and a form of before is refused: nobody was shown that code."""
+    debt = replace(DEBT, position=9)
+    token = owing(edge, debt)
+    form = {**edge.form(token, "maria", comment="only a typo"), "waives": "yes"}
+    failed = [f"{at:07x}" + "0" * 33 for at in range(1, 8)]
+    for position, sha in enumerate(failed, 1):
+        commits.note_released(edge.blobs, debt.repository, Place(sha, position))
+    voting.shown.forget()
+
+    page, answer = edge.look(token, "maria"), edge.send(token, "maria", form)
+
+    assert "This release stands on 0000007, 0000006, 0000005, 0000004, 0000003 and 2 more" in page.text()
+    assert "that code would reach production with it, unevaluated" in page.text()
+    assert not page.tree.css("input[name=waives]")
+    assert answer.status == 409
+    assert "0000003 and 2 more" in answer.text()
+    assert edge.blobs.names(blob_names.votes(samples.RELEASE, "prod", 1)) == []
 
 
 def test_release_with_debt_can_be_rejected_without_more_words(edge: Edge) -> None:
