@@ -9,7 +9,7 @@ import azure.durable_functions as df
 from activities.preview_release import preview
 from activities.read_config import config_of
 from activities.tell_change import publish
-from adapters import audit, changes, connect
+from adapters import audit, changes, connect, opt_outs
 from adapters.blobs import Blobs
 from adapters.outbox import Outbox
 from domain.changes import ChangeRecord, foresee
@@ -27,15 +27,17 @@ bp = df.Blueprint()
 def look_at_label(payload: dict[str, Any]) -> dict[str, Any]:
     """Return {} of {"repository", "number", "toggle": ToggleOptOut or None}, or {"retry_after": seconds}, or {"error"}.
 
-    Before its validation has read the head's own config there is nothing to say: the validation says it then. With
-    "error", why nobody could look, the change is told that.
+    Before its validation has read the head's own config there is nothing to say on the change: the validation says it
+    then; which label opts out, the newest release's policy tells. With "error", why nobody could look, the change is
+    told that.
     """
     settings = current()
     outbox, site = connect.outbox(settings), f"{settings.public_url}/api"
     record = changes.find(outbox.blobs, payload["repository"], payload["number"])
     config = config_before_merge(record, settings, outbox.blobs)
     if payload.get("toggle"):
-        trace(read(ToggleOptOut, payload["toggle"]), config.opt_out if config else OptOutRule(), outbox.blobs)
+        rule = config.opt_out if config else opt_outs.rule_in_force(outbox.blobs, payload["repository"])
+        trace(read(ToggleOptOut, payload["toggle"]), rule, outbox.blobs)
     if record is None or record.ended or config is None or record.base != settings.release_branch.of(record.repository):
         return {}
     try:

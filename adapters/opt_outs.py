@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from adapters import debts
+from adapters import commits, debts
 from adapters.blobs import Blobs
-from domain import opt_out
+from domain import blob_names, opt_out
 from domain.config import OptOutRule
 from domain.errors import NotFound
+from domain.git_flow import release_id
 from domain.models import OptOut
 from domain.opt_out import Facts
+from domain.wire import read
 
 if TYPE_CHECKING:
     from adapters.github import GitHub
@@ -23,6 +26,16 @@ def judge(rule: OptOutRule, facts: Facts, repository: str, github: GitHub, blobs
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     overdue = debts.overdue(debts.open_debts(blobs, repository), now)
     return opt_out.judge(rule, facts, _may(rule.allowed, facts.by, github), overdue)
+
+
+def rule_in_force(blobs: Blobs, repository: str) -> OptOutRule:
+    """Return the policy of the newest release that had one; the defaults before the first release."""
+    released, _ = commits.on_branch(blobs, repository)
+    for place in sorted(released, key=attrgetter("position"), reverse=True):
+        kept = blobs.read_json(blob_names.opt_outs(release_id(repository, place.sha)))
+        if kept and kept["rule"]:
+            return read(OptOutRule, kept["rule"])
+    return OptOutRule()
 
 
 def _may(allowed: Sequence[str], login: str, github: GitHub) -> bool:

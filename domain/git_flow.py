@@ -311,7 +311,7 @@ def _relabelled(change: ChangeEvent, branches: tuple[str, str]) -> Action:
         raise Ignored(f"change {change.number} is merged into {change.base_branch}: no release carries it")
     if change.merged:
         return toggle
-    _check_validated(change, branches)
+    _check_branch(change, branches)  # and not whether it is a draft: who moved its label is known all the same
     return LookAtLabel(_validation(change), key, toggle)
 
 
@@ -323,9 +323,13 @@ def _reworded(change: ChangeEvent, branches: tuple[str, str]) -> Action:
     return LookAtLabel(_validation(change), _key("", True, change.at))
 
 
-def _check_validated(change: ChangeEvent, branches: tuple[str, str]) -> None:
+def _check_branch(change: ChangeEvent, branches: tuple[str, str]) -> None:
     if change.base_branch not in branches:
         raise Ignored(f"change {change.number} goes to {change.base_branch}, which is neither {' nor '.join(branches)}")
+
+
+def _check_validated(change: ChangeEvent, branches: tuple[str, str]) -> None:
+    _check_branch(change, branches)
     if change.draft:
         raise Ignored(f"change {change.number} is a draft")
 

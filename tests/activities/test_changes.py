@@ -16,11 +16,13 @@ from activities.merge_change import merge_change
 from activities.preview_release import preview_release
 from activities.take_up_change import take_up_change
 from activities.tell_change import tell_change
-from adapters import changes, durations
+from adapters import changes, commits, durations
 from adapters.records import read_snapshot_file
 from domain import blob_names
+from domain.branch_line import Place
 from domain.changes import VALIDATE, ChangeRecord, ChangeState, with_step
-from domain.git_flow import ToggleOptOut, change_id
+from domain.config import OptOutRule
+from domain.git_flow import ToggleOptOut, change_id, release_id
 from domain.models import ChangeRequest, StageState
 from domain.opt_out import CHECKLIST, MARKER
 from domain.wire import read
@@ -443,6 +445,22 @@ def test_opt_out_label_on_an_open_change_is_audited_once_and_another_never(world
     assert (trace["what"], trace["who"], trace["at"]) == ("toggle", "alex", "2026-11-23T09:00:00Z")
     assert trace["subject"] == f"{request.repository}#{request.number}"
     assert trace["details"] == {"change": str(request.number), "label": LABEL.upper(), "on": "True"}
+
+
+def test_label_of_another_name_is_known_by_the_newest_release_until_the_head_is_read(world: World) -> None:
+    """A team may call it as it likes; a release of a broken config knows no policy."""
+    request = opened(world, body=TICKED)
+    rules = [OptOutRule(label=label).model_dump(mode="json") for label in ("ages-ago", "only-words")]
+    for position, rule in enumerate([*rules, None], 1):
+        sha = f"{position:040x}"
+        commits.note_released(world.blobs, world.repository, Place(sha, position))
+        kept = {"rule": rule, "changes": {}}
+        world.blobs.write_json(blob_names.opt_outs(release_id(world.repository, sha)), kept)
+
+    for label in (LABEL, "ages-ago", "Only-Words"):
+        run(look_at_label, toggled(request, label))
+
+    assert [trace["details"]["label"] for trace in audited(world.blobs)] == ["Only-Words"]
 
 
 def test_label_that_nobody_could_look_at_is_told_in_the_comment(world: World) -> None:

@@ -160,7 +160,7 @@ def test_where_both_branches_are_one_a_push_releases() -> None:
         (OtherEvent("star.created", HELPDESK, "d"), "event star.created starts nothing"),
         (OtherEvent("ping", "", "d"), "repository (none) is not configured here"),
         (replace(CHANGE, draft=True), "change 7 is a draft"),
-        (replace(CHANGE, draft=True, action="labeled", label="x"), "change 7 is a draft"),
+        (replace(CHANGE, draft=True, action="reworded"), "change 7 is a draft"),
         (
             replace(CHANGE, action="labeled", label="released", merged=True),
             "change 7 is merged into develop: no release carries it",
@@ -236,9 +236,10 @@ def test_one_toggle_has_one_name_however_it_is_told() -> None:
     assert [name == first for name in rest] == [True, True, False, False, False]
 
 
-def test_label_on_an_open_change_starts_no_validation() -> None:
-    """It is looked at, under a name of its own."""
-    action = decided(replace(CHANGE, action="labeled", label="skip"))
+@pytest.mark.parametrize("draft", [False, True])
+def test_label_on_an_open_change_starts_no_validation(draft: bool) -> None:
+    """It is looked at, under a name of its own; on a draft as well, since who moved it belongs into the audit log."""
+    action = decided(replace(CHANGE, action="labeled", label="skip", draft=draft))
 
     assert isinstance(action, LookAtLabel)
     assert action.request == ChangeRequest(HELPDESK, 7, SHA, "d-1", base=CHANGE.base_branch)
