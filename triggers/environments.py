@@ -16,6 +16,7 @@ from domain import blob_names
 from domain.approvals import clean_comment
 from domain.errors import Conflict, DrawbridgeError, Forbidden, NotFound
 from domain.lanes import Hold, Lane
+from domain.models import ApprovalRequest
 from settings import Settings, current
 from triggers import forms, rights
 from triggers.answers import action_of_people, done, page, page_for_people, structured
@@ -93,7 +94,7 @@ def _lift(
     place = f"{_flat(repository)}:{environment}:lift"
     lane = lanes.read(blobs, repository, environment) if blob_names.is_id(environment) else None
     try:
-        if lane is None or not rights.may(who, lane.approvers, settings):
+        if lane is None or not rights.may(who, lane.approvers, settings, _asked(blobs, lane)):
             raise Forbidden(f"Only the approvers of {environment} may lift its hold: ask one of them.")
         held = _hold(lane, fields.get("hold"))
         # Before it is lifted: whoever is cut off in between sends the form again, and is recorded once.
@@ -114,6 +115,11 @@ def _lift(
     except DrawbridgeError as error:
         keep_refusal(blobs, error, place=place, who=who.name, subject=f"{repository}:{environment}", of="lift")
         raise
+
+
+def _asked(blobs: Blobs, lane: Lane) -> list[ApprovalRequest]:
+    releases = {found.release for found in (lane.hold, lane.current) if found}
+    return rights.asked(blobs, releases, [lane.environment])
 
 
 def _hold(lane: Lane, seen: str | None) -> Hold:

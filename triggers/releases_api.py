@@ -18,7 +18,7 @@ from domain.approvals import clean_comment, sign_in_name
 from domain.errors import BadRequest, Conflict, DrawbridgeError, Forbidden, Unavailable
 from domain.lanes import Bar, rollback_name
 from domain.messages_promotion import cancelled, going_back, nothing_to_go_back_to, short
-from domain.models import ApprovalRequest, Outcome, ReleaseRecord, Stage
+from domain.models import Outcome, ReleaseRecord, Stage
 from settings import Settings, current
 from triggers import forms, rights
 from triggers.answers import action_of_people, done, structured
@@ -105,7 +105,7 @@ def _want_rollback(
         raise BadRequest("Say in which environment to go back.")
     with _traced(blobs, who, release, f"rollback of {environment}"):
         lane = lanes.read(blobs, record.repository, environment)
-        asked = _asked(blobs, {release, lane.current.release if lane.current else release}, [environment])
+        asked = rights.asked(blobs, {release, lane.current.release if lane.current else release}, [environment])
         if not rights.may(who, lane.approvers, settings, asked):
             names = _names(lane.approvers)
             raise Forbidden(f"Only the approvers of {environment} may roll it back; ask one of them: {names}.")
@@ -140,7 +140,7 @@ def _want_cancel(blobs: Blobs, settings: Settings, release: str, why: str, who: 
     with _traced(blobs, who, release, "cancel"):
         known = lanes.all_lanes(blobs, record.repository)
         approvers = {name for lane in known for name in lane.approvers}
-        asked = _asked(blobs, {release}, [lane.environment for lane in known])
+        asked = rights.asked(blobs, {release}, [lane.environment for lane in known])
         if not (_wrote(who, record, settings) or rights.may(who, approvers, settings, asked)):
             raise Forbidden("Only its authors and the approvers of its environments may cancel it: ask one of them.")
         if record.outcome not in (Outcome.RUNNING, Outcome.CANCELLED):
@@ -188,11 +188,6 @@ def _close(blobs: Blobs, settings: Settings, record: ReleaseRecord, why: str, wh
     closed = closing.close_release(blobs, record, why, by=who.name, at=at)
     closing.tell(blobs, connect.outbox(settings), closed, f"{settings.public_url}/api")
     return closed
-
-
-def _asked(blobs: Blobs, releases: Iterable[str], environments: Iterable[str]) -> list[ApprovalRequest]:
-    places = [(release, environment) for release in releases for environment in environments]
-    return [found for place in places if (found := records.read_request(blobs, *place))]
 
 
 def _wrote(who: Person, record: ReleaseRecord, settings: Settings) -> bool:

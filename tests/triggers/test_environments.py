@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters import lanes, records
+from adapters import connect, lanes, records
 from domain.errors import Unavailable
 from domain.lanes import Hold, Holder, Lane, Occupant, Waiting
 from tests import samples
@@ -101,6 +101,18 @@ def test_who_is_cut_off_while_lifting_is_recorded_and_sends_the_form_again(
     assert lift(edge, "maria", form).status == 200
     assert len(edge.audited("hold-lifted")) == 1
     assert lanes.read(edge.blobs, samples.REPOSITORY, "prod").hold is None
+
+
+def test_team_that_was_asked_before_lifts_a_hold_while_github_is_away(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it goes back: nobody has to wait for GitHub to let promotion go on."""
+    monkeypatch.setattr(connect, "github", refuse)
+    keep(edge, hold=HOLD, approvers=("acme/leads",))
+
+    assert lift(edge, "maria", {}, script=True).status == 503
+    edge.open("prod", approvers=("maria",), groups={"maria": "acme/leads"})
+    assert [lift(edge, who, {}, script=True).status for who in ("jonas", "maria")] == [403, 202]
 
 
 def test_script_lifts_a_hold_with_the_same_rights(edge: Edge) -> None:
