@@ -303,6 +303,11 @@ def going_back(blobs: Blobs) -> None:
     lanes.change(blobs, samples.REPOSITORY, "prod", lambda _: there)
 
 
+async def leave_alone(*_: object) -> bool:
+    """Stand in for a look at the claims that comes too late."""
+    return False
+
+
 def in_prod(blobs: Blobs) -> tuple[str, list[str]]:
     """Return who deploys to prod, and who waits."""
     lane = lanes.read(blobs, samples.REPOSITORY, "prod")
@@ -330,6 +335,25 @@ def test_rollback_keeps_its_lane_while_anything_of_it_goes_on(app: Settings, sto
 
     assert in_prod(store)[0] == RELEASE
     assert audited(store, "rollback-ended") == []
+
+
+@pytest.mark.parametrize("noted", [False, True])
+def test_rollback_that_was_purged_leaves_its_lane_once_it_is_known_that_it_was_started(
+    app: Settings, store: Blobs, monkeypatch: pytest.MonkeyPatch, noted: bool
+) -> None:
+    """By whichever process: while its note is there it may only be about to begin."""
+    going_back(store)
+    look(Durable(**{ROLLBACK: "Running", OTHER: "Running"}), store, app)
+    start._started.clear()
+    monkeypatch.setattr(lost_starts, "_finish", leave_alone)
+    claimed = timedelta(minutes=1)
+    monkeypatch.setattr(start, "_age", lambda blobs, one: claimed * blobs.exists(blob_names.claim(one)))
+    if noted:
+        store.write(blob_names.starting(ROLLBACK), b"")
+
+    look(Durable(**{OTHER: "Running"}), store, app)
+
+    assert in_prod(store)[0] == (RELEASE if noted else "")
 
 
 def test_lane_of_a_rollback_that_was_asked_for_again_is_its_own(app: Settings, store: Blobs) -> None:
