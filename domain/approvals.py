@@ -185,9 +185,9 @@ def cannot_waive(debt: Debt | None, now: str) -> str:
         more = len(debt.on_top_of) - SHOWN_BELOW
         return (
             f"This release stands on {shown}{f' and {more} more' if more > 0 else ''} (or GitHub did not say that it "
-            "does not), and no full evaluation has passed there, so its debt cannot be waived: that code would reach "
-            "production with it, unevaluated. It goes on when its own full evaluation has passed; the nightly run "
-            "pays the debt, and “/evaluate full” on its change pays it now."
+            "does not), of which no full evaluation has passed. While that is so, its debt cannot be waived: their "
+            "code would reach production with it, unevaluated. The nightly run pays the debt, and “/evaluate full” on "
+            "its change pays it now."
         )
     return (
         f"The evaluation debt expired{f' at {debt.expires_at}' if debt else ''} and cannot be waived any more. "

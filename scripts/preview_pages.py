@@ -125,6 +125,17 @@ def _approval_pages() -> Iterator[Page]:
             show(owing, data.evidence(True, data.debt(due=-30)), "maria", [], data.opted_out()),
         ),
         (
+            "debt-on-top",
+            "of a release with evaluation debt, on top of commits that no evaluation has passed",
+            show(
+                owing,
+                data.evidence(True, data.debt(on_top_of=("4be1c07" * 6, "9d20f5a" * 6))),
+                "maria",
+                [],
+                data.opted_out(),
+            ),
+        ),
+        (
             "groups",
             "through an Entra group's link, second round",
             show(data.group_request(), data.evidence(), data.GROUP),

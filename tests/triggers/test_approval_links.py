@@ -714,7 +714,9 @@ def test_debt_on_top_of_an_evaluation_that_failed_cannot_be_waived(edge: Edge) -
     page, answer = edge.look(token, "maria"), edge.send(token, "maria", form)
 
     assert "This release stands on 0000007, 0000006, 0000005, 0000004, 0000003 and 2 more" in page.text()
-    assert "that code would reach production with it, unevaluated" in page.text()
+    assert "While that is so, its debt cannot be waived" in page.text()
+    assert "and 2 more, of which no full evaluation has passed" in page.text(".debt")
+    assert "Nobody can waive it on top of these" in page.text(".debt")
     assert not page.tree.css("input[name=waives]")
     assert answer.status == 409
     assert "0000003 and 2 more" in answer.text()

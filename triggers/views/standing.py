@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.approvals import SHOWN_BELOW
 from domain.debts import is_overdue
+from domain.git_flow import release_id
 from domain.messages_promotion import overridden
 from domain.models import Change, Debt, DebtState, OptOut, Override
 from triggers.views.common import (
@@ -47,6 +49,8 @@ class DebtView:
     release: Link
     skips: tuple[SkipView, ...]
     owed: str
+    below: tuple[Link, ...]  # releases that it stands on and that bar a waiver, as far as they are shown
+    more_below: int
     since: Moment | None
     expires: Moment | None
     overdue: bool
@@ -71,6 +75,10 @@ def debt_view(debt: Debt, now: datetime, changes: Sequence[Change] = ()) -> Debt
         release=Link(debt.commit[:8], release_url(debt.release)),
         skips=skip_views(debt.opt_outs, now, changes),
         owed=debt.owed,
+        below=tuple(
+            Link(sha[:8], release_url(release_id(debt.repository, sha))) for sha in debt.on_top_of[:SHOWN_BELOW]
+        ),
+        more_below=max(0, len(debt.on_top_of) - SHOWN_BELOW),
         since=moment(debt.at, now),
         expires=moment(debt.expires_at, now),
         overdue=overdue,
