@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.durable_functions as df
 
-from adapters import audit, branch_order, carriers, connect, opt_outs
+from adapters import audit, branch_order, carriers, commits, connect, opt_outs
 from adapters.blobs import Blobs
 from domain import blob_names
 from domain.audit import What
@@ -55,6 +55,7 @@ def find(wanted: dict[str, Any], github: GitHub, blobs: Blobs) -> Origin:
     judged = [opt_outs.judge(rule, facts, repository, github, blobs) for facts in found.facts] if rule else []
     _remember(wanted, found.origin, judged, blobs)
     placed = _place(wanted, found.origin.position, github, blobs)
+    commits.note_released(blobs, repository, placed)
     # Last: a toggle that finds its carrier finds all it needs.
     carried = [change.number for change in found.origin.changes]
     is_newer = partial(branch_order.is_newer, github, repository, wanted["branch"], mine=placed)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 
 from adapters import commits
 from adapters.blobs import Blobs
 from domain import blob_names, debts
+from domain.approvals import cannot_waive
 from domain.branch_line import Place, Relations
 from domain.errors import NotFound
 from domain.lanes import Lane
@@ -27,7 +28,7 @@ def record(blobs: Blobs, debt: Debt) -> Debt:
     """Keep a debt, once: returns the one that stands."""
     name = blob_names.debt(debt.repository, debt.commit)
     # Noted first: what is owed is always among the notes, what is settled may be for a moment.
-    blobs.write(blob_names.owed(name), b"")
+    blobs.write(blob_names.unpaid(name), b"")
     kept = debt if blobs.create_json(name, asdict(debt)) else read(Debt, blobs.read_json(name))
     _forget_if_settled(blobs, kept)
     return kept
@@ -76,10 +77,16 @@ def settle(
 
 
 def waive(blobs: Blobs, debt: Debt, by: str, at: str, production: Lane, relations: Relations) -> Debt:
-    """Waive a debt, and return it as it then stands: not waived where it turns out to stand on what nobody waived."""
+    """Waive a debt, and return it as it then stands: where nobody can any more, it says that a waiver did not count.
+
+    So it differs each time, and whoever voted is asked again with that in the evidence.
+    """
 
     def step(kept: Debt) -> Debt:
-        return debts.settle(stacked(blobs, kept, production, relations), DebtState.WAIVED, by, at)
+        barred = cannot_waive(stacked(blobs, kept, production, relations), at)
+        if barred and kept.state in debts.OWED:
+            return replace(kept, detail=f"A waiver did not count at {at}. {barred}")
+        return debts.settle(kept, DebtState.WAIVED, by, at)
 
     return _settle(blobs, debt, step)
 
@@ -90,21 +97,23 @@ def stacked(blobs: Blobs, debt: Debt, production: Lane, relations: Relations) ->
         return debt
     current = production.current
     there = Place(current.sha, current.position) if current else Place("", 0)
-    return debts.stack(debt, *commits.on_branch(blobs, debt.repository), there, relations)
+    return debts.stack(debt, commits.on_branch(blobs, debt.repository), there, relations)
 
 
 def _settle(blobs: Blobs, debt: Debt, step: Callable[[Debt], Debt]) -> Debt:
     settled = _change(blobs, debt, step)
-    if settled.state in {DebtState.PAID, DebtState.WAIVED}:
+    if settled.state is DebtState.PAID:
         commits.note_evaluated(blobs, debt.repository, debts.place(debt))
+    if settled.state is DebtState.WAIVED:
+        commits.note_waived(blobs, debt.repository, debts.place(debt))
     _forget_if_settled(blobs, settled)
     return settled
 
 
 def _noted(blobs: Blobs, repository: str) -> set[str]:
     """Name the debts that may be owed still."""
-    notes = blobs.names(blob_names.owed(blob_names.debts(repository)))
-    return {note.removeprefix(blob_names.owed("")) for note in notes}
+    notes = blobs.names(blob_names.unpaid(blob_names.debts(repository)))
+    return {note.removeprefix(blob_names.unpaid("")) for note in notes}
 
 
 def _read(blobs: Blobs, names: Iterable[str]) -> list[Debt]:
@@ -115,7 +124,7 @@ def _read(blobs: Blobs, names: Iterable[str]) -> list[Debt]:
 
 def _forget_if_settled(blobs: Blobs, debt: Debt) -> None:
     if debt.state not in debts.OWED:
-        blobs.remove(blob_names.owed(blob_names.debt(debt.repository, debt.commit)))
+        blobs.remove(blob_names.unpaid(blob_names.debt(debt.repository, debt.commit)))
 
 
 def _change(blobs: Blobs, debt: Debt, step: Callable[[Debt], Debt]) -> Debt:

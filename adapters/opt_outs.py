@@ -30,7 +30,7 @@ def judge(rule: OptOutRule, facts: Facts, repository: str, github: GitHub, blobs
 
 def rule_in_force(blobs: Blobs, repository: str) -> OptOutRule:
     """Return the policy of the newest release that had one; the defaults before the first release."""
-    released, _ = commits.on_branch(blobs, repository)
+    released = commits.on_branch(blobs, repository).released
     for place in sorted(released, key=attrgetter("position"), reverse=True):
         kept = blobs.read_json(blob_names.opt_outs(release_id(repository, place.sha)))
         if kept and kept["rule"]:

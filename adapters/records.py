@@ -63,12 +63,11 @@ def _keep(blobs: Blobs, release: str, step: Callable[[ReleaseRecord | None], Rel
 
 
 def _note(blobs: Blobs, before: ReleaseRecord | None, after: ReleaseRecord) -> None:
-    """Note what others ask about the commit: that it has its place on the branch, that its full evaluation passed."""
-    place = Place(after.commit.sha, after.position)
-    if after.position and not (before and before.position):
-        commits.note_released(blobs, after.repository, place)
+    """Note what releases above it ask about the commit: that it has one, that its full evaluation passed."""
+    if before is None:
+        commits.note_begun(blobs, after.repository, after.commit.sha)
     if _passed(after) and not (before and _passed(before)):
-        commits.note_evaluated(blobs, after.repository, place)
+        commits.note_evaluated(blobs, after.repository, Place(after.commit.sha, after.position))
 
 
 def _passed(record: ReleaseRecord) -> bool:

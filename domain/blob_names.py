@@ -104,9 +104,9 @@ def debts(repository: str = "") -> str:
     return f"debts/{_flat(repository)}/" if repository else "debts/"
 
 
-def owed(debt: str) -> str:
+def unpaid(debt: str) -> str:
     """Name the note that a debt, named by its blob, is owed still; or the prefix of many notes."""
-    return f"owed/{debt}"
+    return f"unpaid/{debt}"
 
 
 def on_branch(repository: str) -> str:
@@ -115,13 +115,18 @@ def on_branch(repository: str) -> str:
 
 
 def released(repository: str, position: int, sha: str) -> str:
-    """Name the note that a commit has a release, and its position on the branch."""
+    """Name the note that a commit has a release, and its position on the branch; 0 before that is known."""
     return f"{on_branch(repository)}{position:020}.{sha}.released"
 
 
 def evaluated(repository: str, position: int, sha: str) -> str:
-    """Name the note that nothing is missing of a released commit: its full evaluation passed, or was waived."""
+    """Name the note that the full evaluation of a released commit passed."""
     return f"{on_branch(repository)}{position:020}.{sha}.evaluated"
+
+
+def waived(repository: str, position: int, sha: str) -> str:
+    """Name the note that approvers waived the full evaluation of a released commit."""
+    return f"{on_branch(repository)}{position:020}.{sha}.waived"
 
 
 def lane(repository: str, environment: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 
-from domain.branch_line import BEHIND, Place, Relations, generation, has
+from domain.branch_line import AHEAD, BEHIND, DIVERGED, IDENTICAL, Place, Relations, counts, generation, has
 from domain.config import Config
 from domain.models import Debt, DebtState, ReleaseRecord, Verdict
 
@@ -31,20 +31,33 @@ def incur(record: ReleaseRecord, config: Config, at: str) -> Debt:
     )
 
 
-def stack(
-    debt: Debt, released: Iterable[Place], evaluated: Iterable[Place], production: Place, relations: Relations
-) -> Debt:
+@dataclass(frozen=True)
+class Branch:
+    """What is known of the commits of a branch that have a release.
+
+    `released` are those that have their place, without those that approvers have waived; of the `unplaced` the release
+    has not come so far, or ended before it did. `evaluated` are those whose full evaluation passed.
+    """
+
+    released: tuple[Place, ...] = ()
+    unplaced: tuple[str, ...] = ()
+    evaluated: tuple[Place, ...] = ()
+
+
+def stack(debt: Debt, branch: Branch, production: Place, relations: Relations) -> Debt:
     """Return the debt with the commits it stands on whose own full evaluations have not passed, newest first.
 
-    Of all `released` commits of the branch, what `production` has already is history, and so is what is behind one of
-    the `evaluated`. Where neither counting nor `relations` tell how two commits stand to each other, the debt counts as
-    standing on the other one.
+    What `production` has already is history, and what is behind a commit whose evaluation passed was evaluated with it.
+    Where neither counting nor `relations` tell how two commits stand to each other, the debt counts as standing on the
+    other one.
     """
-    passed, under = frozenset(evaluated), []
-    in_order = sorted(released, key=attrgetter("position"))
-    for _, line in groupby(in_order, key=lambda one: generation(one.position)):
-        under += _missing(place(debt), list(line), passed, production, relations)
-    return replace(debt, on_top_of=tuple(one.sha for one in reversed(under)))
+    mine, under = place(debt), []
+    for line in _lines(branch.released):
+        under += _missing(mine, line, branch.evaluated, production, relations)
+    unplaced = [
+        sha for sha in branch.unplaced if sha != mine.sha and _carries(mine, sha, branch, production, relations)
+    ]
+    return replace(debt, on_top_of=(*(one.sha for one in reversed(under)), *unplaced))
 
 
 def place(debt: Debt) -> Place:
@@ -53,23 +66,51 @@ def place(debt: Debt) -> Place:
 
 
 def _missing(
-    mine: Place, line: list[Place], passed: Set[Place], production: Place, relations: Relations
+    mine: Place, line: list[Place], evaluated: Iterable[Place], production: Place, relations: Relations
 ) -> list[Place]:
-    """Return what a commit stands on and nobody has evaluated, of one generation: each commit there descends from those
-    before it. So few have to be asked about.
-    """
-    line = line[_first(line, lambda one: not has(production, one, relations)) :]
-    known = [one for one in line if one in passed]
-    covered = _first(known, lambda one: not has(mine, one, relations))
-    line = line[line.index(known[covered - 1]) + 1 if covered else 0 :]
-    line = [one for one in line if one not in passed and one.sha != mine.sha]
-    above = _first(line, lambda one: not has(mine, one, relations))
-    under, rest = line[:above], line[above:]
+    """Return what a commit stands on and nobody has evaluated, of one line, so that few have to be asked about."""
+    line = line[_behind(production, line, relations) :]
+    above = _behind(mine, line, relations)
+    passed = set(evaluated)
+    under, rest = (
+        [one for one in part if one not in passed and one.sha != mine.sha] for part in (line[:above], line[above:])
+    )
+    known = _evaluated_behind(mine, evaluated, relations)
+    while under and (one := next(known, None)):
+        under = under[_behind(one, under, relations) :]
     if rest and has(mine, rest[0], relations) is None:
         return under + rest
     # What the branch lost, the rewritten one may hold under another name, until production has gone past it.
     lost = [one for one in rest if production.position < one.position < mine.position]
     return under + lost[: _first(lost, lambda one: relations.get((mine.sha, one.sha)) == BEHIND)]
+
+
+def _evaluated_behind(mine: Place, evaluated: Iterable[Place], relations: Relations) -> Iterator[Place]:
+    """Yield of each line the newest commit behind another one whose evaluation passed, those of its own line first."""
+    others = [one for one in evaluated if one.sha != mine.sha]
+    for line in sorted(_lines(others), key=lambda line: not counts(line[0].position, mine.position)):
+        yield from line[: _behind(mine, line, relations)][-1:]
+
+
+def _carries(mine: Place, sha: str, branch: Branch, production: Place, relations: Relations) -> bool:
+    """Say whether a commit stands on one without a place, that neither production nor an evaluation has seen."""
+    if relations.get((production.sha, sha)) in (AHEAD, IDENTICAL):
+        return False
+    if relations.get((mine.sha, sha)) in (DIVERGED, BEHIND):
+        return False
+    known = _evaluated_behind(mine, branch.evaluated, relations)
+    return not any(relations.get((one.sha, sha)) == AHEAD for one in known)
+
+
+def _lines(places: Iterable[Place]) -> list[list[Place]]:
+    """Return commits by generation, oldest first: there each commit descends from those before it."""
+    in_order = sorted(places, key=attrgetter("position"))
+    return [list(line) for _, line in groupby(in_order, key=lambda one: generation(one.position))]
+
+
+def _behind(there: Place, line: Sequence[Place], relations: Relations) -> int:
+    """Count the commits of a line that a commit is known to have behind it."""
+    return _first(line, lambda one: not has(there, one, relations))
 
 
 def _first(line: Sequence[Place], wanted: Callable[[Place], bool]) -> int:
@@ -112,13 +153,8 @@ def take(debt: Debt, payer: str, over_from: str = "") -> Debt | None:
 
 
 def settle(debt: Debt, state: DebtState, by: str, at: str, evaluation: str = "", detail: str = "") -> Debt:
-    """Return the debt settled, or open again after a payment that could not run. A verdict or a waiver is final.
-
-    A waiver is none, where the debt came to stand on others while people were asked about it.
-    """
+    """Return the debt settled, or open again after a payment that could not run. A verdict or a waiver is final."""
     if debt.state in {DebtState.PAID, DebtState.FAILED, DebtState.WAIVED}:
-        return debt
-    if state is DebtState.WAIVED and debt.on_top_of:
         return debt
     return replace(
         debt,

@@ -52,8 +52,8 @@ def _debt(before: Debt | None, now: Debt | None) -> Iterator[str]:
         yield f"The evaluation debt {_DEBT[now.state]}." if before else f"There is evaluation debt now: {now.owed}."
     if before and now is None:
         yield "There is no evaluation debt any more."
-    if before and now and now.on_top_of and now.on_top_of != before.on_top_of:
-        yield "It stands on commits that no full evaluation has passed, so its debt could not be waived."
+    if before and now and now.state is before.state and now.detail not in ("", before.detail):
+        yield now.detail
 
 
 def _opt_outs(before: tuple[OptOut, ...], now: tuple[OptOut, ...]) -> Iterator[str]:

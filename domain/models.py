@@ -156,7 +156,7 @@ class Debt:
     settled_by: str = ""  # who waived it, or what paid it
     detail: str = ""
     position: int = 0  # of its commit on the branch
-    on_top_of: tuple[str, ...] = ()  # commits under it, not in production yet, that no full evaluation has passed
+    on_top_of: tuple[str, ...] = ()  # commits under it that no full evaluation has passed: as of now, never stored
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from datetime import timedelta
 from typing import Any
 
 from azure.durable_functions.models.Task import TaskBase
@@ -21,7 +20,6 @@ from orchestrators.asking import STATE_OF_DECISION, ask, keep_votes
 from orchestrators.evidence import settle, superseded, take_in
 from orchestrators.story import Ended, Steps, Story
 
-LOOK_AGAIN = timedelta(minutes=1)
 OUTCOME_OF_DECISION = {"rejected": Outcome.REJECTED, "expired": Outcome.EXPIRED}
 
 
@@ -117,8 +115,6 @@ def _waive(story: Story, environment: Environment, votes: tuple[Vote, ...]) -> G
     names = [vote.principal for vote in votes if vote.waives]
     debt = yield from settle(story, DebtState.WAIVED, ", ".join(names), digest=story.digests[environment.name])
     if debt.state is not DebtState.WAIVED:
-        if debt == story.record.debt:  # nothing new to show: the same votes would be counted again at once
-            yield story.context.create_timer(story.context.current_utc_datetime + LOOK_AGAIN)
         return False
     story.keep_debt(debt)
     yield from story.publish(timeline.FULL)

@@ -72,14 +72,14 @@ async def is_gone(client: df.DurableOrchestrationClient, blobs: Blobs, instance:
 
     Raises Unavailable.
     """
+    # The note of a start is taken away once somebody has seen that it was started: what is not there then was purged.
+    seen = instance in _started.get(blobs, {}) or not await asyncio.to_thread(
+        blobs.exists, blob_names.starting(instance)
+    )
     running = await runs(client, instance)
     if running is not None:
         return not running
     age = await asyncio.to_thread(_age, blobs, instance)
-    # The note of a start is taken away once somebody has seen that it was started: what is not there now was purged.
-    seen = instance in _started.get(blobs, {}) or not await asyncio.to_thread(
-        blobs.exists, blob_names.starting(instance)
-    )
     return age > (_LOST_AFTER if seen else _FORGOTTEN_AFTER)
 
 

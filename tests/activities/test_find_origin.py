@@ -10,11 +10,11 @@ import pytest
 
 from activities.find_origin import find_origin
 from activities.weigh_toggle import weigh_toggle
-from adapters import branch_order, debts, records
+from adapters import branch_order, commits, debts, records
 from domain import blob_names, timeline
-from domain.branch_line import MOST_COMMITS, counts
+from domain.branch_line import MOST_COMMITS, Place, counts
 from domain.config import OptOutRule
-from domain.debts import incur
+from domain.debts import Branch, incur
 from domain.git_flow import ToggleOptOut, release_id
 from domain.opt_out import CHECKLIST
 from tests import samples
@@ -70,6 +70,17 @@ def test_origin_names_the_change(world: World) -> None:
     assert [(change["number"], change["author"]) for change in found["changes"]] == [(1, "alex")]
     assert found["commit"]["sha"] == world.record.commit.sha
     assert (found["opt_outs"], found["refused"]) == ((), ())
+
+
+def test_commit_is_on_the_branch_once_its_place_is_known(world: World) -> None:
+    """From then on nobody has to ask GitHub whether others stand on it."""
+    sha = world.record.commit.sha
+    commits.note_begun(world.blobs, world.repository, sha)
+    begun = commits.on_branch(world.blobs, world.repository)
+    position = find(world, sha)["origin"]["position"]
+
+    assert begun == Branch(unplaced=(sha,))
+    assert commits.on_branch(world.blobs, world.repository) == Branch(released=(Place(sha, position),))
 
 
 def test_origin_waits_for_github(world: World) -> None:

@@ -33,7 +33,7 @@ def test_what_was_settled_is_owed_no_more(blobs: Blobs) -> None:
     assert [debt.release for debt in debts.open_debts(blobs, HELPDESK)] == ["release-3"]
     assert debts.open_debts(blobs, SEARCH) == [other]
     assert [debt.release for debt in debts.open_debts(blobs)] == ["release-3", "release-9"]
-    assert len(blobs.names(blob_names.owed(""))) == 2
+    assert len(blobs.names(blob_names.unpaid(""))) == 2
 
 
 def test_debt_whose_payment_could_not_run_is_open_again(blobs: Blobs) -> None:
@@ -53,7 +53,7 @@ def test_recorded_again_after_it_was_paid_it_stays_paid(blobs: Blobs) -> None:
     again = owe(blobs, 1)
 
     assert again == first
-    assert blobs.names(blob_names.owed("")) == []
+    assert blobs.names(blob_names.unpaid("")) == []
 
 
 def test_reading_what_is_owed_costs_nothing_for_what_is_paid(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.branch_line import AHEAD, BEHIND, DIVERGED, IDENTICAL, MOST_COMMITS, Place
-from domain.debts import block_production, can_be_waived, incur, is_overdue, paid_with, settle, stack, take
+from domain.debts import Branch, block_production, can_be_waived, incur, is_overdue, paid_with, settle, stack, take
 from domain.models import Debt, DebtState, Override, Verdict
 from tests import samples
 
@@ -97,13 +97,13 @@ NOWHERE = Place("", 0)
 
 def test_debt_on_top_of_what_never_passed_must_be_paid(debt: Debt) -> None:
     """Its approvers would waive what is under it without being shown it; what production has already is history."""
-    released = [Place("live", 3), Place("owed", 4), Place("bad", 5), Place(debt.commit, 7), Place("newer", 8)]
+    released = (Place("live", 3), Place("owed", 4), Place("bad", 5), Place(debt.commit, 7), Place("newer", 8))
 
-    stacked = stack(replace(debt, position=7), released, [], Place("live", 3), {})
+    stacked = stack(replace(debt, position=7), Branch(released), Place("live", 3), {})
 
     assert stacked.on_top_of == ("bad", "owed")
     assert not can_be_waived(stacked, LATER)
-    assert can_be_waived(stack(stacked, released, [], Place("bad", 5), {}), LATER)
+    assert can_be_waived(stack(stacked, Branch(released), Place("bad", 5), {}), LATER)
 
 
 @pytest.mark.parametrize(
@@ -117,9 +117,9 @@ def test_debt_on_top_of_what_never_passed_must_be_paid(debt: Debt) -> None:
 )
 def test_evaluation_that_passed_covers_what_is_behind_it(debt: Debt, passed: Place, under: tuple[str, ...]) -> None:
     """A mended commit takes the bar away, however often it failed before."""
-    released = [Place("owed", 4), Place("bad", 5), Place("mend", 6), Place("newer", 8)]
+    released = (Place("owed", 4), Place("bad", 5), Place("mend", 6), Place("newer", 8))
 
-    assert stack(replace(debt, position=7), released, [passed], NOWHERE, {}).on_top_of == under
+    assert stack(replace(debt, position=7), Branch(released, (), (passed,)), NOWHERE, {}).on_top_of == under
 
 
 OLD, NEW, NEWEST = (generation * MOST_COMMITS + 5 for generation in (1, 3, 5))
@@ -148,7 +148,7 @@ def test_over_a_rewritten_branch_github_says_what_a_debt_stands_on(
     relations = {pair: word for pair, word in told.items() if word}
     above = replace(debt, commit="mine", position=NEW)
 
-    stacked = stack(above, [Place("other", NEWEST)], [], Place("live", OLD), relations)
+    stacked = stack(above, Branch((Place("other", NEWEST),)), Place("live", OLD), relations)
 
     assert stacked.on_top_of == (("other",) if stands else ())
 
@@ -158,19 +158,19 @@ def test_commit_that_the_branch_lost_is_carried_until_production_has_gone_past_i
     lost, above = Place("other", NEW), replace(debt, commit="mine", position=NEWEST)
     relations = {("mine", "other"): DIVERGED, ("live", "other"): DIVERGED}
 
-    assert stack(above, [lost], [], Place("live", OLD), relations).on_top_of == ("other",)
-    assert stack(above, [lost], [], Place("live", NEWEST - 1), relations).on_top_of == ()
+    assert stack(above, Branch((lost,)), Place("live", OLD), relations).on_top_of == ("other",)
+    assert stack(above, Branch((lost,)), Place("live", NEWEST - 1), relations).on_top_of == ()
 
 
 def test_of_what_the_branch_lost_nobody_knows_all_is_carried(debt: Debt) -> None:
     """GitHub told of the older one that it is lost, and then nothing more."""
-    lost, above = [Place("lost", NEW), Place("other", NEW + 1)], replace(debt, commit="mine", position=NEWEST)
+    lost, above = (Place("lost", NEW), Place("other", NEW + 1)), replace(debt, commit="mine", position=NEWEST)
     relations = {("mine", "lost"): DIVERGED, ("live", "lost"): DIVERGED}
 
-    assert stack(above, lost, [], Place("live", OLD), relations).on_top_of == ("other", "lost")
+    assert stack(above, Branch(lost), Place("live", OLD), relations).on_top_of == ("other", "lost")
 
 
-class Branch(dict[tuple[str, str], str]):
+class Told(dict[tuple[str, str], str]):
     """What GitHub says, counted; it says nothing of what is not in it."""
 
     asked = 0
@@ -194,22 +194,49 @@ def test_few_questions_tell_of_an_older_generation_what_is_missing(
     debt: Debt, live: int, at: int, passed: list[int], under: range
 ) -> None:
     """It has a thousand releases, of which the rewrite lost a hundred."""
-    told = Branch()
+    told = Told()
     for number in range(1000):
         told["mine", str(number)] = AHEAD if number < 900 else DIVERGED
         told["live", str(number)] = AHEAD if number <= live else DIVERGED
-    places = [Place(str(number), NEW + number) for number in range(1000)]
-    evaluated = [places[number] for number in passed]
+    places = tuple(Place(str(number), NEW + number) for number in range(1000))
+    branch = Branch(places, (), tuple(places[number] for number in passed))
 
-    stacked = stack(replace(debt, commit="mine", position=NEWEST), places, evaluated, Place("live", at), told)
+    stacked = stack(replace(debt, commit="mine", position=NEWEST), branch, Place("live", at), told)
 
     assert stacked.on_top_of == tuple(str(number) for number in under)
     assert told.asked < 60
 
 
-def test_waiver_of_a_debt_that_came_to_stand_on_another_one_is_none(debt: Debt) -> None:
-    """The votes were given before the older commit opted out; its evaluation can still pay."""
-    stacked = replace(debt, on_top_of=("owed",))
+def test_evaluation_that_passed_speaks_for_an_older_generation_as_well(debt: Debt) -> None:
+    """It was built on top of what the rewrite kept."""
+    branch = Branch((Place("c1", OLD), Place("c2", OLD + 1), Place("d4", NEW)), (), (Place("d4", NEW),))
+    relations = {("mine", "c1"): AHEAD, ("mine", "c2"): AHEAD, ("d4", "c1"): AHEAD}
+    mine = replace(debt, commit="mine", position=NEW + 1)
 
-    assert settle(stacked, DebtState.WAIVED, "maria", LATER) == stacked
-    assert settle(stacked, DebtState.PAID, "night", LATER, "e").state is DebtState.PAID
+    assert stack(mine, branch, NOWHERE, relations).on_top_of == ("c2",)
+    assert stack(mine, branch, NOWHERE, {**relations, ("d4", "c2"): AHEAD}).on_top_of == ()
+
+
+@pytest.mark.parametrize(
+    ("mine", "live", "passed", "under"),
+    [
+        (AHEAD, DIVERGED, DIVERGED, True),
+        (None, None, None, True),  # nobody knows
+        (AHEAD, BEHIND, BEHIND, True),
+        (AHEAD, IDENTICAL, DIVERGED, False),
+        (AHEAD, DIVERGED, AHEAD, False),
+        (DIVERGED, None, None, False),
+        (BEHIND, None, None, False),
+    ],
+)
+def test_release_that_ended_before_its_place_was_known_is_asked_about(
+    debt: Debt, mine: str | None, live: str | None, passed: str | None, under: bool
+) -> None:
+    """Whoever cancels it early would hide its code from everybody."""
+    told = {("mine", "early"): mine, ("live", "early"): live, ("fine", "early"): passed}
+    relations = {pair: word for pair, word in told.items() if word}
+    branch = Branch((), ("early", "mine"), (Place("fine", 4),))
+
+    stacked = stack(replace(debt, commit="mine", position=7), branch, Place("live", 3), relations)
+
+    assert stacked.on_top_of == (("early",) if under else ())

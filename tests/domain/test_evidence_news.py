@@ -43,8 +43,8 @@ BEFORE = Evidence(
         ({"debt": replace(DEBT, state=DebtState.PAID)}, "The evaluation debt was paid: the full evaluation passed."),
         ({"debt": None}, "There is no evaluation debt any more."),
         (
-            {"debt": replace(DEBT, on_top_of=("badc0de",))},
-            "It stands on commits that no full evaluation has passed, so its debt could not be waived.",
+            {"debt": replace(DEBT, detail="A waiver did not count, since it stands on badc0de.")},
+            "A waiver did not count, since it stands on badc0de.",
         ),
         ({"opt_outs": ()}, "Change #7 does not opt out any more."),
         ({"opt_outs": (OPT_OUT, replace(OPT_OUT, change=8))}, "Change #8 opted out of the full evaluation."),

@@ -128,9 +128,9 @@ class Watch:
         releases = [_release(sha) for sha in below - {record.commit.sha}]
         others = [self.record(one) for one in releases if self.world.stored.exists(blob_names.record(one))]
         voted = max(vote.at for vote in record.votes[environment.name])
-        known = {one.commit.sha: one for one in others if one.position and (one.stages[0].ended_at or voted) < voted}
-        settled = {sha for sha, one in known.items() if self.proven(sha) or self.waived(one, environment)}
-        covered = set().union(*(ancestors(sha) for sha in settled))
+        known = {one.commit.sha: one for one in others if _moment(one.created_at) < _moment(voted)}
+        waived = {sha for sha, one in known.items() if self.waived(one, environment)}
+        covered = waived.union(*(ancestors(sha) for sha in known if self.proven(sha)))
         carried = [sha[:7] for sha in known if sha not in covered]
         self._require(not carried, f"{record.commit.sha[:7]} carries {carried} to production, unproven")
 
@@ -362,6 +362,10 @@ class Watch:
         if not holds:
             self.broken = True
             raise Violation(otherwise)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _says(body: str, place: Any, records: list[ReleaseRecord]) -> bool:
