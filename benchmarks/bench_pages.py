@@ -20,11 +20,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adapters import records
+from adapters import commits, records
 from adapters.blobs import Blobs
 from benchmarks.local_system import LocalSystem, local_system
-from domain import approvals, blob_names
-from domain.models import ApprovalRequest, EvaluationSummary
+from domain import approvals, blob_names, branch_line
+from domain.models import ApprovalRequest, EvaluationSummary, Evidence
 from scripts import preview_data as data
 from triggers.fresh import SECONDS
 
@@ -98,24 +98,48 @@ def _fill(blobs: Blobs) -> list[Place]:
         replace(known[number % 4], id=f"release-contoso.helpdesk-{number:040x}", created_at=data.iso(60 + number * 45))
         for number in range(RELEASES - 1)
     ]
-    asked = _ask(blobs)
+    asked, owing = _ask(blobs), _owe(blobs)
     with ThreadPoolExecutor(16) as writers:
         list(writers.map(lambda one: blobs.write_json(blob_names.record(one.id), asdict(one)), kept[1:]))
     records.save_record(blobs, kept[0])
-    token = approvals.link_token(asked, asked.approvers.index(WHO), SECRET)
+    links = [f"/api/approvals/{approvals.link_token(one, one.approvers.index(WHO), SECRET)}" for one in (asked, owing)]
     return [
         Place(f"list of {RELEASES} releases", "/api/releases", "50 rows from one blob"),
         Place("50 older releases", "/api/releases?page=7", "50 rows from two blobs"),
-        Place("approval page", f"/api/approvals/{token}", "two evaluations, 300 rows, a baseline"),
+        Place("approval page", links[0], "two evaluations, 300 rows, a baseline"),
+        Place("approval page with debt", links[1], f"{RELEASES} commits that it may stand on"),
     ]
 
 
 def _ask(blobs: Blobs) -> ApprovalRequest:
     """Ask about a release, on evidence with rows behind it."""
-    evidence = replace(data.evidence(), release="release-contoso.helpdesk-waiting")
     full, rows, before = data.evaluations(drift=0.04)
+    asked = _put(blobs, data.approval_request(), replace(data.evidence(), release="release-contoso.helpdesk-waiting"))
+    vote = replace(data.vote("jonas"), digest=asked.digest)
+    blobs.write_json(blob_names.vote(asked.release, "prod", 1, vote.principal), asdict(vote))
+    _store_rows(blobs, full, rows)
+    _store_rows(blobs, data.minimal(), data.result_rows(30))
+    if full.comparison:
+        _store_rows(blobs, replace(full, id=full.comparison.baseline), before)
+    return asked
+
+
+def _owe(blobs: Blobs) -> ApprovalRequest:
+    """Ask about a release with evaluation debt, above commits of which every other one was evaluated."""
+    debt = data.debt(expires_at="2099-01-01T00:00:00Z", position=RELEASES + 1)
+    evidence = replace(data.evidence(True, debt), release="release-contoso.helpdesk-owing")
+    blobs.write_json(blob_names.debt(debt.repository, evidence.commit.sha), asdict(debt))
+    with ThreadPoolExecutor(16) as writers:
+        places = [branch_line.Place(f"{number:040x}", number) for number in range(1, RELEASES + 1)]
+        list(writers.map(lambda one: commits.note_released(blobs, debt.repository, one), places))
+        list(writers.map(lambda one: commits.note_evaluated(blobs, debt.repository, one), places[::2]))
+    return _put(blobs, data.approval_request(debt_open=True), evidence)
+
+
+def _put(blobs: Blobs, request: ApprovalRequest, evidence: Evidence) -> ApprovalRequest:
+    """Store a question and its evidence, open for ever."""
     asked = replace(
-        data.approval_request(),
+        request,
         release=evidence.release,
         digest=approvals.digest(evidence),
         expires_at="2099-01-01T00:00:00Z",
@@ -124,12 +148,6 @@ def _ask(blobs: Blobs) -> ApprovalRequest:
     blobs.write_json(blob_names.evidence(asked.release, "prod"), asdict(evidence))
     blobs.write_json(blob_names.approval_request(asked.release, "prod"), asdict(asked))
     blobs.write_json(blob_names.record(asked.release), asdict(replace(data.record(), id=asked.release)))
-    vote = replace(data.vote("jonas"), digest=asked.digest)
-    blobs.write_json(blob_names.vote(asked.release, "prod", 1, vote.principal), asdict(vote))
-    _store_rows(blobs, full, rows)
-    _store_rows(blobs, data.minimal(), data.result_rows(30))
-    if full.comparison:
-        _store_rows(blobs, replace(full, id=full.comparison.baseline), before)
     return asked
 
 
